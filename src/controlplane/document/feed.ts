@@ -1,6 +1,6 @@
 /** Feeds in the document: what columns their rows have, how long rows are kept, and where the server reads them, if it does. */
+import { builtInColumns } from '../model/built-in-feeds.ts'
 import {
-  builtInFeeds,
   columnTypes,
   type Feed,
   type FeedColumn,
@@ -41,7 +41,7 @@ const FeedName = Checked({ description: nameDescription }, (name) => {
 
 /** Whether a feed is the server's own, so that nobody declares it. */
 export function isBuiltIn(name: string): boolean {
-  return builtInFeeds.some((each) => each === name)
+  return builtInColumns(name) !== null
 }
 
 const ColumnName = Checked({ description: nameDescription }, (name) => {

@@ -81,7 +81,7 @@ function readRow(
     if (name === timeKey || name === entityKey) continue
     const place = places.get(name)
     if (place === undefined) faults(name, unknownColumn(rules, name))
-    else values[place] = readValue(row[name], rules.columns[place]!, faults)
+    else values[place] = readValue(row[name], text, rules.columns[place]!, faults)
   }
   if (!isGood) return null
   const micros = readInstant((row[timeKey] as string).trim(), rules.now, faults)
@@ -89,13 +89,35 @@ function readRow(
   return micros === null || entity === null ? null : { micros, entity, values }
 }
 
-function readValue(value: unknown, column: RowRules['columns'][number], faults: Faults): number | null {
+/** @param row the text of the row, which alone says what a number was before it was parsed */
+function readValue(
+  value: unknown,
+  row: string,
+  column: RowRules['columns'][number],
+  faults: Faults,
+): number | null {
   if (value === null) return null
   if (typeof value !== 'number') {
     faults(column.name, `must be a number or null, not ${shown(JSON.stringify(value))}`)
     return null
   }
-  return readNumber(value, String(value), column, faults) ?? null
+  const mayBeLost = value === 0 ? tinyNumber.test(row) || row.length > longestZero : !Number.isFinite(value)
+  const written = mayBeLost ? writtenAs(row, column.name) : String(value)
+  return readNumber(value, written, column, faults) ?? null
+}
+
+/** What may have become 0: a number needs an exponent for that, or more digits than these. */
+const tinyNumber = /\d[eE]-\d/
+const longestZero = 320
+
+/** The text of a number of a row. */
+function writtenAs(row: string, name: string): string {
+  let written = ''
+  JSON.parse(row, (key, value: unknown, context?: { readonly source?: string }) => {
+    if (key === name && context?.source !== undefined) written = context.source
+    return value
+  })
+  return written
 }
 
 function parsed(text: string, line: number, feed: string): Readonly<Record<string, unknown>> {

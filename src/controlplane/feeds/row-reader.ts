@@ -105,7 +105,7 @@ export function readNumber(
   { name, type }: Pick<FeedColumn, 'name' | 'type'>,
   faults: Faults,
 ): number | undefined {
-  if (!Number.isFinite(number) || (number === 0 && /^[^e]*[1-9]/i.test(written))) {
+  if (isBeyondDouble(number, written)) {
     faults(name, `${shown(written)} is beyond double precision`)
     return undefined
   }
@@ -115,6 +115,14 @@ export function readNumber(
     return undefined
   }
   return number
+}
+
+/**
+ * Whether what was written is so large or so small that a double has nothing for it but infinity or 0. By its digits, for the 0 that it
+ * became says nothing of it.
+ */
+export function isBeyondDouble(number: number, written: string): boolean {
+  return !Number.isFinite(number) || (number === 0 && /^[^e]*[1-9]/i.test(written))
 }
 
 /** Brings rows together to batches, and counts those with faults. */

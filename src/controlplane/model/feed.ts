@@ -9,9 +9,6 @@ export type ColumnType = (typeof columnTypes)[number]
 /** Columns that every feed has, so that none can be declared by these names. */
 export const rowKeys = ['time_instant', 'id_entity'] as const
 
-/** Feeds that the server keeps by itself, so that nobody can declare them. */
-export const builtInFeeds = ['probes'] as const
-
 export const mostColumns = 100
 /** In the configuration. */
 export const mostFeeds = 1_000

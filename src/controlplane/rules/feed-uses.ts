@@ -1,6 +1,5 @@
 /** Where parts of a configuration name columns of feeds: that these are there is told by `feeds.ts`. */
 
-import { builtInFeeds } from '../model/feed.ts'
 import type { FeedUse } from '../model/feed-use.ts'
 import type { Monitor } from '../model/monitor.ts'
 import type { Member, Pool } from '../model/pool.ts'
@@ -40,8 +39,6 @@ interface Fed {
   readonly pools: readonly Pool[]
 }
 
-/** What the server keeps by itself nobody declares. */
 function uses(use: FeedUse | null, at: Breach['at']): ColumnUse[] {
-  if (use === null || builtInFeeds.some((name) => name === use.feed)) return []
-  return [{ feed: use.feed, column: use.column, at }]
+  return use === null ? [] : [{ feed: use.feed, column: use.column, at }]
 }

@@ -1,5 +1,6 @@
 /** How many feeds there may be, and whoever names a column of one: that both are there, or which may have been meant. */
 
+import { builtInColumns, builtInFeeds } from '../model/built-in-feeds.ts'
 import { type Feed, mostFeeds } from '../model/feed.ts'
 import { nearestWord } from '../model/nearest-word.ts'
 import type { Breach } from './breach.ts'
@@ -58,17 +59,17 @@ export interface ColumnUse {
   readonly at: Breach['at']
 }
 
-/** Names of feeds and of columns that do not exist. */
+/** Names of feeds and of columns that do not exist. What the server keeps by itself is there, though nobody declares it. */
 export function columnBreaches(
   feeds: FeedColumns,
   { kind, name }: Pick<Breach, 'kind' | 'name'>,
   uses: readonly ColumnUse[],
 ): Breach[] {
   return uses.flatMap(({ feed, column, at }): Breach[] => {
-    const columns = feeds.get(feed)
+    const columns = builtInColumns(feed)?.map((each) => each.name) ?? feeds.get(feed)
     const breach = { code: 'invalid', kind, name } as const
     if (columns === undefined) {
-      const message = `there is no feed ${feed}${hint(feed, feeds.keys())}`
+      const message = `there is no feed ${feed}${hint(feed, [...feeds.keys(), ...Object.keys(builtInFeeds)])}`
       return [{ ...breach, at: [...at, 'feed'], message, missing: { kind: 'feeds', name: feed } }]
     }
     if (columns.includes(column)) return []

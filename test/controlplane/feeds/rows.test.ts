@@ -89,6 +89,8 @@ t.test('CSV: lines that are left out, each named by line and column', async (t) 
     ['2020-01-01,a,0x10,1,1', 'column 3 (so2): "0x10" is not a number'],
     ['2020-01-01,a,1e999,1,1', 'column 3 (so2): "1e999" is beyond double precision'],
     ['2020-01-01,a,1e-999,1,1', 'column 3 (so2): "1e-999" is beyond double precision'],
+    ['2020-01-01,a,-1E-400,1,1', 'column 3 (so2): "-1E-400" is beyond double precision'],
+    ['2020-01-01,a,1,1,1e-400', 'column 5 (seen): "1e-400" is beyond double precision'],
     ['2020-01-01,a,1,1,1.5', 'column 5 (seen): "1.5" is not whole'],
     [
       '2020-01-01,a,1,1,9007199254740993',
@@ -167,7 +169,12 @@ t.test('JSON: rows that are left out, each named by its line', async (t) => {
     [`{${key},"so2":"1.5"}`, 'line 2, column so2: must be a number or null, not "\\"1.5\\""'],
     [`{${key},"so2":true}`, 'line 2, column so2: must be a number or null'],
     [`{${key},"so2":{"a":1}}`, 'line 2, column so2: must be a number or null'],
-    [`{${key},"so2":1e999}`, 'line 2, column so2: "Infinity" is beyond double precision'],
+    [`{${key},"so2":1e999}`, 'line 2, column so2: "1e999" is beyond double precision'],
+    [`{${key},"no2":0,"so2":-1e400}`, 'line 2, column so2: "-1e400" is beyond double precision'],
+    [`{${key},"no2":0,"so2":1e-400}`, 'line 2, column so2: "1e-400" is beyond double precision'],
+    [`{${key},"so2":-1.5E-400}`, 'line 2, column so2: "-1.5E-400" is beyond double precision'],
+    [`{${key},"so2":0.${'0'.repeat(330)}1}`, 'line 2, column so2: "0.0000'],
+    [`{${key},"seen":1e-400}`, 'line 2, column seen: "1e-400" is beyond double precision'],
     [`{${key},"seen":1.5}`, 'line 2, column seen: "1.5" is not whole'],
     [`{${key},"so2":1,"so2":2}`, 'line 2: a name stands there twice'],
     ['{"id_entity":"a"}', 'line 2, column time_instant: is required'],
@@ -191,6 +198,19 @@ t.test('JSON: rows that are left out, each named by its line', async (t) => {
     t.equal(said.bad, 1)
     t.ok(said.told[0]!.startsWith(told), `${said.told[0]} is ${told}`)
     t.equal(said.rows.length, 2)
+  }
+})
+
+t.test('the least that a double holds, and every 0, are numbers', async (t) => {
+  const zeros = ['0', '-0', '0.0', '0e-400', '-0.0E-999', `0.${'0'.repeat(400)}`]
+  for (const [text, number] of [...zeros.map((zero) => [zero, 0] as const), ['5e-324', 5e-324] as const]) {
+    const key = '"time_instant":"2020-01-01","id_entity":"a"'
+    const json = await read(readJsonRows, `{${key},"so2":${text}}`)
+    const csv = await read(readCsvRows, `time_instant,id_entity,so2\n2020-01-01,a,${text}\n`)
+    for (const { rows, told } of [json, csv]) {
+      t.same(told, [])
+      t.ok(rows[0]!.values[0] === number, text)
+    }
   }
 })
 

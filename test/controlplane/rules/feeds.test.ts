@@ -30,6 +30,14 @@ t.test('what is named must be there, and the nearest is told', async (t) => {
       message: 'in feed load there is no column cpus, known here: cpu, memory; did you mean cpu?',
     },
   ])
+  t.same(told('probes', 'latency'), [], 'nobody declares what is built in')
+  t.match(told('prob', 'up'), [{ message: 'there is no feed prob; did you mean probes?' }])
+  t.match(told('probes', 'latancy'), [
+    {
+      at: [...at, 'column'],
+      message: /^in feed probes there is no column latancy, known here: up, .*; did you mean latency\?$/,
+    },
+  ])
   t.match(told('wide', 'x'), [{ message: /known here: column_0, .*column_9, \.\.\.$/ }])
 })
 

@@ -3,7 +3,7 @@
  *
  * An entity is a member as one node sees it: `<pool>/<member>@<node>`. Names of pools and members have neither `/` nor `@`.
  */
-import type { FeedColumn } from '../../model/feed.ts'
+import { builtInFeeds } from '../../model/built-in-feeds.ts'
 import type { MemberKey } from '../../model/member-key.ts'
 import type { KnownFeed } from '../../store/feed-stores.ts'
 
@@ -14,28 +14,11 @@ export const probesRows = 1_000_000
 /** How long an answer may be given again. Charts ask again and again. */
 export const probesCacheMs = 5_000
 
-const column = (name: string, type: FeedColumn['type'], unit: string, description: string): FeedColumn => ({
-  name,
-  type,
-  unit,
-  description,
-})
-
 export const probesFeed = {
   id: 0,
   value: {
     name: 'probes',
-    columns: [
-      column(
-        'up',
-        'double',
-        '',
-        '1 for a probe that succeeded, 0 for one that failed; of several their average',
-      ),
-      column('latency', 'double', 'ms', 'how long those that succeeded took, on average; none when none did'),
-      column('latency_max', 'double', 'ms', 'the longest of them'),
-      column('probes', 'integer', '', 'how many the row is of'),
-    ],
+    columns: builtInFeeds.probes,
     retention: { ageMs: probesAgeMs, rows: probesRows },
   },
 } as const satisfies KnownFeed

@@ -3,6 +3,7 @@ import { isMap } from '../../document/schema-check.ts'
 import { columnOfSource, type Feed, type PrometheusSource } from '../../model/feed.ts'
 import { entityFault, type FeedRow } from '../../model/feed-row.ts'
 import { cutReason, toReason } from '../../model/reason.ts'
+import { isBeyondDouble } from '../row-reader.ts'
 import { mostSeries, SourceFault } from './query.ts'
 
 /** What an answer came to. */
@@ -114,7 +115,10 @@ function readSeries(
     return { fault: `${of} is of ${String(seconds)}, more than a day from now: one of the clocks is wrong` }
   }
   const number = typeof text === 'string' && text.trim() !== '' ? Number(text) : Number.NaN
-  if (!Number.isFinite(number)) return { fault: `${of} is ${String(text)}, which is no number` }
+  if (Number.isNaN(number)) return { fault: `${of} is ${String(text)}, which is no number` }
+  if (isBeyondDouble(number, text as string)) {
+    return { fault: `${of} is ${String(text)}, which is beyond double precision` }
+  }
   if (isInteger && !Number.isSafeInteger(number)) {
     return { fault: `${of} is ${String(text)}, and the column has whole numbers` }
   }

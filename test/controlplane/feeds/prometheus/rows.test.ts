@@ -71,6 +71,8 @@ t.test('series of which there is no row are left out, and the first of them is t
     [{ instance: 'a' }, 'NaN', 'series {instance="a"} is NaN, which is no number'],
     [{ instance: 'a' }, '+Inf', 'series {instance="a"} is +Inf, which is no number'],
     [{ instance: 'a' }, '', 'series {instance="a"} is , which is no number'],
+    [{ instance: 'a' }, '1e400', 'series {instance="a"} is 1e400, which is beyond double precision'],
+    [{ instance: 'a' }, '-1e-400', 'series {instance="a"} is -1e-400, which is beyond double precision'],
     [{ __name__: 'up', job: 'x' }, '1', 'series up{job="x"} has no label instance'],
     [{ instance: '' }, '1', 'the entity of series {instance=""} is empty'],
     [{ instance: 'a\nb' }, '1', 'the entity of series {instance="a\\nb"} has a control character'],
