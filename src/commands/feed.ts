@@ -54,12 +54,24 @@ export const feed = defineCommand({
     if (step !== undefined) query.set('step', step)
     const isLatest = entity === undefined && since === undefined && step === undefined
     if (isLatest) query.set('latest', 'true')
-    else query.set('from', new Date(Date.now() - ageOf(since ?? '1d')).toISOString())
+    else query.set('from', new Date(beginOf(Date.now(), ageOf(since ?? '1d'))).toISOString())
     const reply = await rowsOf(theServer(given, process.env), name, query)
     if (json === true) for (const row of reply.items) printJson(row)
     else show(reply, entity !== undefined)
   },
 })
+
+const shortestGrainMs = 1_000
+const longestGrainMs = 60_000
+
+/**
+ * Where so long before now begins, in milliseconds: a little earlier, so that who asks again soon asks for the same, which the server may
+ * have kept. By a sixtieth of it, a second at least and a minute at most.
+ */
+export function beginOf(nowMs: number, ageMs: number): number {
+  const grainMs = Math.min(longestGrainMs, Math.max(shortestGrainMs, Math.floor(ageMs / 60)))
+  return Math.floor((nowMs - ageMs) / grainMs) * grainMs
+}
 
 function ageOf(text: string): number {
   const ms = parseDuration(text)

@@ -134,6 +134,7 @@ export function changeLines(
     ...fields.map((field) => `    ${fieldText(field, all)}`),
     ...(hidden > 0 ? [`    and ${hidden} more fields${all ? '' : ': --all shows them'}`] : []),
     ...(change.rrsets === undefined ? [] : [`    ${goingText(change.rrsets)}`]),
+    ...(change.rows === undefined ? [] : [`    ${goingRowsText(change.rows)}`]),
     ...(owner === undefined ? [] : [`    owner: ${owner.before ?? 'none'} -> ${owner.after ?? 'none'}`]),
   ]
 }
@@ -144,6 +145,10 @@ function goingText({ count, first }: NonNullable<PlannedChange['rrsets']>): stri
   const named = first.slice(0, shownOfWhole)
   const more = count > named.length ? `, and ${counted(count - named.length)} more` : ''
   return printable(`and ${counted(count)} RRset${count === 1 ? '' : 's'}: ${named.join(', ')}${more}`)
+}
+
+function goingRowsText(rows: number): string {
+  return rows === 0 ? 'no rows' : `and about ${counted(rows)} row${rows === 1 ? '' : 's'}`
 }
 
 const counted = (count: number) => count.toLocaleString('en-US')

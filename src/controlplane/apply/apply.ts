@@ -18,6 +18,7 @@ import {
   writeConfiguration,
 } from '../store/configuration.ts'
 import type { Author, Database, Tx, Write } from '../store/database.ts'
+import { rowsOfFeeds } from '../store/feeds.ts'
 import { changedSince } from '../store/history.ts'
 import { currentRevision } from '../store/revision.ts'
 import { type GoingRrsets, rrsetsGoing } from '../store/rrsets.ts'
@@ -43,6 +44,8 @@ export interface Plan {
   readonly before: StoredConfiguration
   /** The RRsets of the zones that go; of the first thousand of them. */
   readonly going: ReadonlyMap<string, GoingRrsets>
+  /** About how many rows the feeds have that go. */
+  readonly goingRows: ReadonlyMap<string, number>
 }
 
 interface Planned extends Plan {
@@ -199,14 +202,18 @@ async function plan(tx: Tx, aim: Aim): Promise<Planned> {
   if (aim.reach !== null) throwIfBeyond(target, aim.reach)
   const judged = await judgeTarget(tx, before, rrsets, target)
   throwIfAny([...target.problems, ...judged.problems])
-  const going = await rrsetsGoing(tx, zonesThatGo(target).slice(0, mostGoing))
-  return { revision, target, before, going, judged }
+  const [going, goingRows] = await Promise.all([
+    rrsetsGoing(tx, thoseThatGo(target.zones).slice(0, mostGoing)),
+    rowsOfFeeds(tx, thoseThatGo(target.feeds)),
+  ])
+  return { revision, target, before, going, goingRows, judged }
 }
 
 /** Zones that go of which the RRsets are counted. */
 const mostGoing = 1_000
 
-const zonesThatGo = ({ zones }: Target) => zones.flatMap(({ name, after }) => (after === null ? [name] : []))
+const thoseThatGo = (changes: readonly { readonly name: string; readonly after: unknown }[]) =>
+  changes.flatMap(({ name, after }) => (after === null ? [name] : []))
 
 /** What a message about a row that can't be read speaks of, such as `pool web`. */
 function partIn(what: string): string {

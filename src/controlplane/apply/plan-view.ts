@@ -36,6 +36,8 @@ export interface PlannedChange {
   readonly moreFields: number
   /** Of a zone that goes: what goes with it, the first of it as owner and type. */
   readonly rrsets?: { readonly count: number; readonly first: readonly string[] }
+  /** Of a feed that goes: about how many rows go with it. */
+  readonly rows?: number
   /** Whose files it belongs to, where that changes. */
   readonly owner?: { readonly before: string | null; readonly after: string | null }
 }
@@ -66,9 +68,9 @@ const mostChanges = 1_000
 const mostFields = 200
 
 /** @param all of it, whatever its length */
-export function viewPlan({ revision, target, going }: Plan, all = false): PlanView {
+export function viewPlan({ revision, target, going, goingRows }: Plan, all = false): PlanView {
   const parts: PlannedChange[] = [
-    ...target.feeds.map((change) => viewChange('feed', change, forms.feed)),
+    ...target.feeds.map((change) => viewFeed(change, goingRows.get(change.name))),
     ...target.monitors.map((change) => viewChange('monitor', change, forms.monitor)),
     ...target.pools.map((change) => viewChange('pool', change, forms.pool)),
     ...target.zones.map((change) => viewZone(change, going.get(change.name))),
@@ -192,6 +194,10 @@ function isSameAt(before: unknown, after: unknown, steps: readonly (string | num
 function ownerChange(before: string | null, after: string | null, stays: boolean) {
   if (before === after || (!stays && after === null)) return {}
   return { owner: { before, after } }
+}
+
+function viewFeed(change: PartChange<Feed>, rows: number | undefined): PlannedChange {
+  return { ...viewChange('feed', change, forms.feed), ...(rows === undefined ? {} : { rows }) }
 }
 
 function viewZone(change: ZoneChange, going?: GoingRrsets): PlannedChange {

@@ -43,7 +43,8 @@ const absent: Part = { body: null, owner: null }
 export type ShownKind = PlannedChange['kind'] | 'rrset'
 
 /** What a part was and became. */
-export interface PartDifference extends Omit<PlannedChange, 'kind' | 'moreFields' | 'owner' | 'rrsets'> {
+export interface PartDifference
+  extends Omit<PlannedChange, 'kind' | 'moreFields' | 'owner' | 'rrsets' | 'rows'> {
   readonly kind: ShownKind
   /** Of an RRset: what its name is made of. */
   readonly rrset?: { readonly zone: string; readonly owner: string; readonly type: string }

@@ -3,8 +3,9 @@
  * night, that a plan can't hold it. A host counts as one address here; what its name comes to is known later, and told by the
  * status of the service then.
  *
- * The worst that health can make of a service counts. Of `failover` and `latency` one choice is answered at a time; of all others,
- * and where clients that a nested service has nothing for go on to the next choice, every choice may be in one plan.
+ * The worst that health can make of a service counts. Of `failover` and `latency` one choice is answered at a time, and with it those
+ * that take what full pools spill; of all others, and where clients that a nested service has nothing for go on to the next
+ * choice, every choice may be in one plan. What members add that shed is left out: it is little (`steering/pool-tree.ts`).
  */
 import { maxCandidates, maxPlanCandidates } from '../../dataplane/image/plan.ts'
 import { familyOf } from '../model/family.ts'
@@ -22,6 +23,9 @@ export interface PoolSize {
 }
 
 const nothing: PoolSize = { ipv4: 0, ipv6: 0, hosts: 0 }
+
+/** Full pools of which one takes what the other spills, besides the last that takes it (`maxFilledHeight` in `steering/holes.ts`). */
+const mostSpilling = 7
 
 type Sizes = ReadonlyMap<string, PoolSize>
 
@@ -106,10 +110,18 @@ function plannedPools({ services, pools }: View, sizes: Sizes): (service: string
     const last = fallback === null ? [] : [new Set([fallback])]
     const one = (steer === 'failover' || steer === 'latency') && choices.every(({ kind }) => kind === 'pool')
     if (!one) return new Set([...parts, ...last].flatMap((part) => [...part]))
-    return [...parts, ...last].reduce(
+    return [spillingChain(choices), ...parts, ...last].reduce(
       (most, part) => (sum(part) > sum(most) ? part : most),
       new Set<string>(),
     )
+  }
+  /** Pools that may be answered one behind the other, as all that have a capacity are full: the largest that there can be. */
+  const spillingChain = (choices: ServiceView['choices']): ReadonlySet<string> => {
+    const largestFirst = choices.map(({ name }) => name).sort((a, b) => sum([b]) - sum([a]))
+    const spills = (name: string) => (pools.get(name)?.capacity ?? null) !== null
+    const chain = largestFirst.filter(spills).slice(0, mostSpilling)
+    const end = largestFirst.find((name) => !spills(name))
+    return new Set(chain.length === 0 || end === undefined ? chain : [...chain, end])
   }
   return planned
 }

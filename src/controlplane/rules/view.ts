@@ -26,6 +26,8 @@ export interface MonitorView {
 export interface PoolView extends Pick<Pool, 'name' | 'monitor' | 'hosts' | 'fallback'> {
   /** Null when nobody knows where the pool is. */
   readonly location: object | null
+  /** Null when the pool spills nothing. */
+  readonly capacity: object | null
 }
 
 export type ServiceView = Pick<Service, 'name' | 'steer' | 'choices' | 'fallback'>

@@ -4,7 +4,7 @@
  *
  * A feed is known by what it was declared as (`born`): one that is dropped and declared anew begins with nothing.
  */
-import { and, asc, eq, inArray, type SQL, sql } from '../../../schema/drizzle.ts'
+import { and, asc, eq, type SQL, sql } from '../../../schema/drizzle.ts'
 import { feedParts, feedStores } from '../../../schema/feed-rows.ts'
 import { ControlError } from '../model/errors.ts'
 import type { Feed } from '../model/feed.ts'
@@ -108,17 +108,6 @@ export async function prepareStore(
 /** Microseconds since 1970 as an instant. */
 export function instantSql(micros: number): SQL {
   return sql`(timestamptz 'epoch' + ${micros}::double precision * interval '1 microsecond')`
-}
-
-/** Which of these feeds have rows. */
-export async function feedsWithRows(tx: Tx, names: readonly string[]): Promise<ReadonlySet<string>> {
-  if (names.length === 0) return new Set()
-  const rows = await tx
-    .selectDistinct({ feed: feedStores.feed })
-    .from(feedStores)
-    .innerJoin(feedParts, eq(feedParts.store, feedStores.id))
-    .where(inArray(feedStores.feed, [...names]))
-  return new Set(rows.map(({ feed }) => feed))
 }
 
 /** The stores of feeds that are there no more; nothing asks for their rows. Those of what is built in stay. */

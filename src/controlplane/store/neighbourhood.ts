@@ -236,7 +236,7 @@ function stepOf(names: readonly string[], named: readonly string[], answeredBy?:
 
 /** Pools, and what they fall back to. */
 function poolsNamed(names: readonly string[]): SQL {
-  const columns = sql`name, monitor, hosts, fallback, settings -> 'location' as location`
+  const columns = sql`name, monitor, hosts, fallback, settings -> 'location' as location, settings -> 'capacity' as capacity`
   return sql`(
     with directly as (select ${columns} from pools where name = any(${texts(names)}))
     select ${jsonRows(sql`

@@ -39,7 +39,7 @@ export async function checkServiceSize(tx: Tx, name: string): Promise<void> {
  * Throws `conflict` for a pool that can't choose among its members, and for services that no plan can hold any more.
  *
  * @param what is refused, such as `pool web`
- * @param matters whether more than its own size may be too much: it falls back to another pool, or makes its services aliases
+ * @param matters whether more than its own size may be too much: it falls back to another pool, spills to others, or makes its services aliases
  */
 export async function checkPoolSize(tx: Tx, what: string, name: string, matters = false): Promise<void> {
   const sizes = await sizesOf(tx, [name])

@@ -123,11 +123,10 @@ export async function putPool(
       (pool.location === null && before?.location !== null))
   await checkPool(tx, pool, matters ? await loadNeighbourhood(tx, answeredBy(pool)) : around)
   const { revision } = write
-  const { name, hosts, fallback } = pool
+  const { name, hosts, fallback, capacity } = pool
+  const mayReachFurther = hosts === 'cname' || fallback !== null || capacity !== null
   savePoolRows(write, [{ pool, spelling, stored: found }])
-  write.beforeCommit(
-    checkPoolSize(tx, `pool ${name}`, name, !fresh && (hosts === 'cname' || fallback !== null)),
-  )
+  write.beforeCommit(checkPoolSize(tx, `pool ${name}`, name, !fresh && mayReachFurther))
   write.change('pool', pool.name)
   const former = current === null ? null : bodyOf(current, formatPool)
   write.keep('pool', pool.name, former, current?.owner ?? null)

@@ -89,6 +89,38 @@ t.test('fallbacks, nested services, and circles', async (t) => {
   t.same(breaches([big], [circle], sizes), [])
 })
 
+t.test('pools that may be full are answered together with those that take what they spill', async (t) => {
+  const capacity = {
+    limit: 100,
+    back: 10,
+    use: { feed: 'load', column: 'used', entity: '{pool}', maxAgeMs: 1000 },
+  }
+  const pools = Array.from({ length: 48 }, (_, index) => pool(`p${index}`, []))
+  const full = pools.map((each) => ({ ...each, capacity }) as unknown as Pool)
+  const names = pools.map(({ name }) => name)
+  const wide = Object.fromEntries(names.map((name) => [name, size(4096, 4096)]))
+  const chains = (count: number) =>
+    Array.from({ length: count }, (_, index) =>
+      service(`n${index}.test`, names.slice(index * 12, index * 12 + 12)),
+    )
+  const all = (nested: readonly Service[]) => [
+    ...nested,
+    service('s.test', [], {
+      steer: 'weighted',
+      choices: nested.map(({ name }) => serviceChoice(name)),
+    }),
+  ]
+  t.same(breaches(pools, all(chains(4)), wide), [], 'of each that can not be full one pool is answered')
+  t.match(breaches(full, all(chains(4)), wide), [
+    /^service s\.test may have to be answered from 229376 addresses/,
+  ])
+  t.same(breaches(full, all(chains(2)), wide), [], 'no more than seven of a chain spill')
+  const two = full.map((each, index) => (index % 12 < 2 ? each : pools[index]!))
+  t.same(breaches(two, all(chains(4)), wide), [], 'two that spill, and one of the others')
+  const four = full.map((each, index) => (index % 12 < 4 ? each : pools[index]!))
+  t.match(breaches(four, all(chains(4)), wide), [/^service s\.test .* 163840 addresses/])
+})
+
 t.test('both families are chosen for at once where a CNAME may be the answer', async (t) => {
   const pools = [pool('a', []), pool('c', [], { hosts: 'cname' })]
   const services = [service('s.test', ['a', 'c']), service('t.test', ['a'])]

@@ -48,6 +48,13 @@ export const PlanSchema = Type.Object(
             { description: 'that go with a zone, of the first thousand zones' },
           ),
         ),
+        rows: Type.Optional(
+          Type.Integer({
+            minimum: 0,
+            description:
+              'about how many rows go with a feed: one that took the place of another counts for both',
+          }),
+        ),
         owner: Type.Optional(Type.Object({ before: TextOrNull('none'), after: TextOrNull('none') })),
       }),
     ),

@@ -1,5 +1,6 @@
 /** Feeds by the API and in documents: declared, changed, taken back, kept from who may not see them. */
 import t from 'tap'
+import { planText } from '../../../../src/commands/document/plan-text.ts'
 import { FeedWriter } from '../../../../src/controlplane/feeds/feed-writer.ts'
 import { getFeed } from '../../../../src/controlplane/store/feeds.ts'
 import { createToken } from '../../../../src/controlplane/store/tokens.ts'
@@ -93,7 +94,20 @@ for (const kind of ['postgres', 'embedded'] as const) {
       )
       const feed = await harness.database.read((tx) => getFeed(tx, 'hall'))
       await writer.write(feed!, [{ entity: 'north', micros: Date.now() * 1000, values: [21.5, null] }])
-      t.equal((await put({ lux: {}, celsius: {}, guests: { type: 'integer' } })).status, 200)
+      const wider = await put({ lux: {}, celsius: {}, guests: { type: 'integer' } })
+      t.equal(wider.status, 200)
+      const narrower = revisionOf(wider) - 1
+      t.match(await call('POST', `/v1/revisions/${narrower}/rollback`), {
+        status: 409,
+        body: {
+          errors: [
+            {
+              path: 'feeds.hall.columns',
+              message: /^column lux of feed hall, which has rows, can't be taken away/,
+            },
+          ],
+        },
+      })
       const lost = { celsius: { type: 'integer' }, lux: {} }
       const problems = [
         [
@@ -146,8 +160,15 @@ for (const kind of ['postgres', 'embedded'] as const) {
       })
       t.match(await call('PUT', '/v1/config', { feeds: {} }), { body: { summary: { left: 2 } } })
 
+      const pushed = await harness.database.read((tx) => getFeed(tx, 'load'))
+      const row = { entity: 'a', values: [1] }
+      const rows = [1, 2].map((seconds) => ({ ...row, micros: Date.now() * 1000 - seconds * 1_000_000 }))
+      await new FeedWriter(harness.database).write(pushed!, rows)
+
       const { so2: _, ...fewer } = air.columns
       const changed = { ...owned, feeds: { air_quality: { ...air, columns: { ...fewer, o3: {} } } } }
+      const toGo = await call('PUT', '/v1/config?prune=true&dryRun=true', changed)
+      t.match(planText(toGo.body).join('\n'), /- remove feed load\n(.*\n)+? {4}and about 2 rows\n/)
       const pruned = await call('PUT', '/v1/config?prune=true', changed)
       t.match(pruned.body.changes, [
         {
@@ -159,7 +180,7 @@ for (const kind of ['postgres', 'embedded'] as const) {
             { path: 'columns.o3', after: {} },
           ],
         },
-        { kind: 'feed', name: 'load', action: 'remove' },
+        { kind: 'feed', name: 'load', action: 'remove', rows: 2 },
       ])
       t.same(Object.keys((await config()).feeds), ['air_quality'])
       const shown = await call('GET', `/v1/revisions/${revisionOf(pruned)}`)
@@ -174,7 +195,8 @@ for (const kind of ['postgres', 'embedded'] as const) {
         'owners come back, too',
       )
       t.same(Object.keys((await config()).feeds.air_quality.columns), Object.keys(air.columns))
-      t.equal((await call('POST', `/v1/revisions/${applied - 1}/rollback`)).status, 200)
+      const emptied = await call('POST', `/v1/revisions/${applied - 1}/rollback`)
+      t.match(emptied, { status: 200, body: { changes: { 1: { name: 'load', action: 'remove', rows: 0 } } } })
       t.same(await config(), before)
       t.match(await call('PUT', '/v1/config?gradual=10m', { feeds: { load } }), {
         status: 409,

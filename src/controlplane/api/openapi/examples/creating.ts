@@ -208,7 +208,7 @@ const feeds: readonly Example[] = [
     parameters: { name: 'air_quality' },
     body: {
       columns: { so2: { unit: 'µg/m³' }, no2: { unit: 'µg/m³' }, visitors: { type: 'integer' } },
-      retention: { age: '90d' },
+      retention: { rows: 1_000_000 },
     },
     status: 201,
   },
