@@ -40,7 +40,9 @@ t.test('a daemon that is watched', { skip }, async (t) => {
   upstream.says.set('lb.provider.example A', { ttl: 60, data: ['192.0.2.9'] })
   await using backend = await startBackend(ending)
   await using flapping = await startBackend()
-  await using daemon = await startDaemonProcess({ env: { POOLDNS_RESOLVERS: upstream.address } })
+  // Port 9 is nobody's.
+  const env = { POOLDNS_RESOLVERS: upstream.address, POOLDNS_CACHE_URL: 'redis://127.0.0.1:9' }
+  await using daemon = await startDaemonProcess({ env })
   await using receiver = await startReceiver()
   await using alertmanager = await startAlertmanager(`
 route: { receiver: hook, group_by: [...], group_wait: 0s, group_interval: 1s }
@@ -150,6 +152,21 @@ async function configure(daemon: DaemonProcess, { backend, flapping, ca, hook }:
   await put(daemon, '/v1/services/gone.example.test', { pools: ['gone'], whenAllDown: 'servfail' })
   await put(daemon, '/v1/services/flapping.example.test', { pools: ['flapping'], whenAllDown: 'nodata' })
   await put(daemon, '/v1/webhooks/chat', { url: hook })
+  const source = { prometheus: 'http://127.0.0.1:9', query: 'up', entity: '{instance}', every: '1s' }
+  await put(daemon, '/v1/feeds/read', { columns: { value: {} }, source })
+  await put(daemon, '/v1/feeds/load', { columns: { percent: {}, used: {}, free: {} } })
+  const time_instant = new Date().toISOString()
+  const rows = [
+    { time_instant, id_entity: 'one', percent: 10 },
+    { time_instant, id_entity: 'fed', used: 5 },
+  ]
+  const pushed = await daemon.request('/v1/feeds/load/rows', { method: 'POST', json: rows })
+  if (!pushed.ok) throw new Error(`POST: ${pushed.status} ${await pushed.text()}`)
+  const shed = { feed: 'load', column: 'percent', above: 80, to: 100 }
+  const weight = { feed: 'load', column: 'free' }
+  const capacity = { feed: 'load', column: 'used', limit: 100 }
+  const fed = { one: { address: '192.0.2.6', shed }, two: { address: '192.0.2.7', weight } }
+  await put(daemon, '/v1/pools/fed', { select: 'weighted', capacity, members: fed })
 }
 
 async function happen(daemon: DaemonProcess, flapping: Backend): Promise<void> {

@@ -12,6 +12,9 @@ export interface ToldEvent {
   readonly address?: string
   readonly service?: string
   readonly feed?: string
+  /** Of what goes by a feed: whose value, and in which column. */
+  readonly entity?: string
+  readonly column?: string
   readonly from?: string
   readonly to?: string
   readonly what?: string

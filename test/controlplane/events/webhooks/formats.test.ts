@@ -37,6 +37,19 @@ const pool = (to: 'healthy' | 'degraded' | 'down'): Event => ({
   at,
 })
 
+const steering = (what: 'stale' | 'fresh' | 'shedding' | 'shed-over', column = 'cpu'): Event => ({
+  kind: 'steering',
+  node,
+  pool: 'web',
+  member: 'a',
+  what,
+  feed: 'load',
+  entity: 'host-a',
+  column,
+  reason: 'cpu of host-a in feed load is too old',
+  at,
+})
+
 /** An event of each kind, in each way that it is told. */
 const everything: readonly Event[] = [
   member('a', 'down'),
@@ -154,6 +167,10 @@ const everything: readonly Event[] = [
     reason: 'somebody else',
     at,
   },
+  steering('stale'),
+  steering('fresh'),
+  steering('shedding'),
+  steering('shed-over'),
 ]
 
 const webhook = (format: Webhook['format'], url: string, change: Partial<Webhook> = {}): Webhook => ({
@@ -334,7 +351,7 @@ t.test('an incident is opened by what is wrong, and closed by what is well again
 
   sending.sender.send(everything)
   const kept = everything.filter((event) => incidentKey(told(event)) !== null)
-  t.equal(kept.length, everything.length - 6, 'what nobody has to get up for has no incident')
+  t.equal(kept.length, everything.length - 8, 'what nobody has to get up for has no incident')
   await sending.outcome(5 + kept.length)
   t.same(duty.refused, [])
   t.same([...duty.open.keys()].sort(), ['pooldns gradual 7', 'pooldns service www.a.test'])
@@ -352,6 +369,21 @@ t.test('an incident is opened by what is wrong, and closed by what is well again
   t.notOk(duty.open.has('pooldns test w'))
   const long = incidentKey({ ...told(everything[13]!), service: `${'a'.repeat(250)}.` })!
   t.ok(long.length <= 255)
+})
+
+t.test('each value of a feed that is missing is an incident, and load that moves is none', async (t) => {
+  const keys = [steering('stale'), steering('fresh'), steering('stale', 'used')].map((event) =>
+    incidentKey(told(event)),
+  )
+  t.same(keys, [
+    'pooldns reading web/a load/cpu host-a',
+    'pooldns reading web/a load/cpu host-a',
+    'pooldns reading web/a load/used host-a',
+  ])
+  const { member: _, ...ofPool } = told(steering('stale'))
+  t.equal(incidentKey(ofPool), 'pooldns reading web load/cpu host-a')
+  for (const what of ['full', 'full-over', 'shedding'])
+    t.equal(incidentKey({ ...told(steering('stale')), what }), null)
 })
 
 t.test('a member that flaps while nobody can be told is told as it is by then', async (t) => {

@@ -3,7 +3,8 @@
  * key, so that however often it changes, and however many servers see it, it is one incident.
  *
  * Events that nobody has to get up for have no incident: what operators do, drains, steps of gradual changes, members that are not known
- * yet, and members that are held down, since nothing tells when a hold is over.
+ * yet, and members that are held down, since nothing tells when a hold is over. Of what goes by feeds, a value that is missing has one;
+ * that a member sheds or a pool is full has none, for then load goes where it was told to.
  */
 import { createHash } from 'node:crypto'
 import { type Gravity, gravityOf, type ToldEvent } from '../../../model/told-event.ts'
@@ -34,10 +35,16 @@ function incidentSubject(event: ToldEvent): string | null {
   if (kind === 'pool') return `pool ${pool}`
   if (kind === 'service') return `service ${service}`
   if (kind === 'feed') return `feed ${event.feed}`
+  if (kind === 'steering') return what === 'stale' || what === 'fresh' ? `reading ${readingOf(event)}` : null
   if (kind === 'isolation') return `network ${node}`
   if (kind === 'certificate') return `certificate ${pool}/${member}`
   if (kind === 'gradual') return what === 'returned' || what === 'halted' ? `gradual ${change}` : null
   return kind === 'test' ? `test ${webhook}` : null
+}
+
+/** A member may go by several columns, each of which may be missing by itself. */
+function readingOf({ pool, member, feed, entity, column }: ToldEvent): string {
+  return `${pool}${member === undefined ? '' : `/${member}`} ${feed}/${column} ${entity}`
 }
 
 /** Whether the event ends its incident. */
