@@ -5,6 +5,7 @@ import { query, readResponse, UdpClient } from '../support/dns-client.ts'
 import { startPostgres } from '../support/postgres.ts'
 import type { Server } from './ask.ts'
 import { eventually, put, soa } from './fixture.ts'
+import { sharedOtherwise } from './shares.ts'
 
 const postgres = await startPostgres()
 t.teardown(() => postgres.stop())
@@ -54,23 +55,9 @@ async function countsOf(server: Server, queries: number, type = 'A'): Promise<Re
   return counts
 }
 
-/** Of one degree of freedom for each address but one, a value that chance exceeds once in 100,000. */
-const limits = [0, 19.5, 23, 25.9]
-
 /** Whether the answers are shared like that, by chi-squared. */
 async function isShared(server: Server, expected: Readonly<Record<string, number>>, type = 'A') {
-  const queries = 2000
-  const counts = await countsOf(server, queries, type)
-  const all = Object.values(expected).reduce((sum, share) => sum + share, 0)
-  const strangers = [...counts.keys()].filter((address) => !(expected[address]! > 0))
-  if (strangers.length > 0) return `${strangers.join()} answered, too`
-  let chi = 0
-  for (const [address, share] of Object.entries(expected)) {
-    const wanted = (queries * share) / all
-    if (wanted > 0) chi += ((counts.get(address) ?? 0) - wanted) ** 2 / wanted
-  }
-  const degrees = Object.values(expected).filter((share) => share > 0).length - 1
-  return chi <= limits[degrees]! ? null : `chi-squared ${chi}: ${JSON.stringify([...counts])}`
+  return sharedOtherwise(await countsOf(server, 2000, type), expected)
 }
 
 /** As soon as answers are shared like that; fails when they are not in the end. */

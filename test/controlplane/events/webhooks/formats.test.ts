@@ -489,6 +489,10 @@ t.test('how bad each is', async (t) => {
       'good',
       'info',
       'warning',
+      'warning',
+      'good',
+      'warning',
+      'good',
     ],
   )
 })
