@@ -32,9 +32,9 @@ const changes: readonly Example[] = [
   },
   {
     of: 'patchFeed',
-    summary: 'One more column',
+    summary: 'Answers that may be a minute old',
     parameters: { name: 'air_quality' },
-    body: { columns: { co: { unit: 'mg/m³' } } },
+    body: { cache: '1m' },
     status: 200,
   },
   {
