@@ -32,6 +32,8 @@ export interface DataPlane extends AsyncDisposable {
   counters(transport: Transport): readonly SharedArrayBuffer[]
   /** What is kept of the questions of the last minutes, by process; of one that does not answer, nothing. */
   sample(): Promise<readonly Sample[]>
+  /** Takes what is left for the query log, by worker, as `Fleet.queries` has it; `most` octets from each process. One call at a time. */
+  queries(most: number): Promise<readonly Uint8Array[]>
   /** Resolves when the counters are those of now, or whoever counts has not said so for a while. */
   refresh(): Promise<void>
 }

@@ -51,6 +51,7 @@ function eventsOf({ log, announce, faults }: Ground): DataPlaneEvents {
       if (ownFaultCode(new Error(reason)) !== null) faults.own('thread', reason)
       announce({ kind: 'worker-restarted', transport, reason })
     },
+    onTapRestart: (reason) => announce({ kind: 'thread-died', thread: 'dnstap', reason }),
     onFallback: (reason) => log.error({ reason }, 'batched UDP failed; listening with node:dgram instead'),
     onSkipped: (address) => log.warn({ address }, 'address left out: the host has no such family'),
   }

@@ -27,7 +27,7 @@ import type { Opened, Supervision } from './supervision.ts'
 
 /** How long a reader of counters waits for a process that answers late. */
 const countPatienceMs = 500
-/** How long whoever asks for samples waits for a process that answers late. */
+/** How long whoever asks for samples, or for queries, waits for a process that answers late. */
 const samplePatienceMs = 2000
 /** How often counters are looked at, so that they are known of a process that dies. */
 const countEveryMs = 1000
@@ -130,6 +130,11 @@ export class RemoteDataPlane implements DataPlane {
     return (await Promise.all(samples)).flat()
   }
 
+  async queries(most: number): Promise<readonly Uint8Array[]> {
+    const queries = [...this.#links].map((link) => link.queries(most, samplePatienceMs))
+    return (await Promise.all(queries)).flat()
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     clearInterval(this.#timer)
     this.#ending = true
@@ -173,6 +178,9 @@ export class RemoteDataPlane implements DataPlane {
     switch (event.what) {
       case 'restart':
         this.#events.onRestart(event.transport, event.reason)
+        break
+      case 'tap-restart':
+        this.#events.onTapRestart(event.reason)
         break
       case 'fallback':
         this.#events.onFallback(event.reason)
@@ -218,6 +226,8 @@ class Link {
   #counting: PromiseWithResolvers<void> | null = null
   /** Whoever waits for samples. */
   #sampling: PromiseWithResolvers<readonly Sample[]> | null = null
+  /** Whoever waits for queries, or has waited: what comes late goes to who asks next. */
+  #querying: PromiseWithResolvers<readonly Uint8Array[]> | null = null
 
   constructor(stream: Duplex, number: number, deafAfter: number, events: LinkEvents) {
     this.number = number
@@ -274,6 +284,18 @@ class Link {
     return sampled || []
   }
 
+  /** @returns nothing when the process ends, or answers too late: then the next call gets it */
+  async queries(most: number, patienceMs: number): Promise<readonly Uint8Array[]> {
+    if (this.#querying === null) {
+      this.#querying = Promise.withResolvers()
+      this.#conversation.say({ kind: 'queries', most })
+    }
+    const { promise } = this.#querying
+    const queried = await Promise.race([promise, this.#over.promise, afterMs(patienceMs)])
+    if (queried) this.#querying = null
+    return queried || []
+  }
+
   async stop(patienceMs: number): Promise<void> {
     this.#conversation.say({ kind: 'stop' })
     await Promise.race([this.#over.promise, afterMs(patienceMs)])
@@ -321,6 +343,9 @@ class Link {
       case 'sampled':
         this.#sampling?.resolve(message.samples)
         this.#sampling = null
+        break
+      case 'queried':
+        this.#querying?.resolve(message.frames)
         break
       case 'event':
         this.#events.onEvent(message.event)

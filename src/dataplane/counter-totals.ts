@@ -23,6 +23,8 @@ import { typeName } from './wire/rdata.ts'
 /** Types that only a question has. */
 const questionTypes: Readonly<Record<number, string>> = { 251: 'IXFR', 252: 'AXFR', 255: 'ANY' }
 
+type TapCount = { readonly outcome: (typeof tapOutcomes)[number]; readonly count: number }
+
 /** Sums over the buffers of the workers of one transport. */
 export interface CounterTotals {
   readonly queries: readonly {
@@ -33,7 +35,9 @@ export interface CounterTotals {
   readonly responses: readonly { readonly rcode: string; readonly count: number }[]
   readonly dropped: readonly { readonly reason: DropReason; readonly count: number }[]
   readonly limited: readonly { readonly action: LimitAction; readonly count: number }[]
-  readonly tapped: readonly { readonly outcome: (typeof tapOutcomes)[number]; readonly count: number }[]
+  readonly tapped: readonly TapCount[]
+  /** What became of queries that the query log is told of. */
+  readonly queryLog: readonly TapCount[]
   readonly connections: readonly { readonly event: ConnectionEvent; readonly count: number }[]
   /** Not cumulative; one more entry than `durationBounds`. */
   readonly durations: readonly number[]
@@ -59,6 +63,7 @@ export function readCounters(buffers: readonly SharedArrayBuffer[]): CounterTota
     dropped: dropReasons.map((reason, slot) => ({ reason, count: total(at.dropped + slot) })),
     limited: limitActions.map((action, slot) => ({ action, count: total(at.limited + slot) })),
     tapped: tapOutcomes.map((outcome, slot) => ({ outcome, count: total(at.tap + slot) })),
+    queryLog: tapOutcomes.map((outcome, slot) => ({ outcome, count: total(at.queryLog + slot) })),
     connections: connectionEvents.map((event, slot) => ({ event, count: total(at.connections + slot) })),
     durations: Array.from({ length: durationBounds.length + 1 }, (_, bucket) => total(at.durations + bucket)),
     durationSumSeconds: total(at.durationSum),

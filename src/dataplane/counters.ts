@@ -46,7 +46,7 @@ export const connectionEvents = [
 ] as const
 export type ConnectionEvent = (typeof connectionEvents)[number]
 
-/** What became of a frame of dnstap: left for whoever sends it, or dropped for want of room. */
+/** What became of a frame of dnstap, or of the query log: left for whoever reads it, or dropped for want of room. */
 export const tapOutcomes = ['written', 'dropped'] as const
 
 /** Upper bounds of the response time histogram, in seconds. */
@@ -71,7 +71,8 @@ const durationsAt = 2 * typeSlots + rcodeSlots + dropReasons.length
 const limitedAt = durationsAt + durationBounds.length + 2
 const connectionsAt = limitedAt + limitActions.length
 const tapAt = connectionsAt + connectionEvents.length
-const networksAt = tapAt + tapOutcomes.length
+const queryLogAt = tapAt + tapOutcomes.length
+const networksAt = queryLogAt + tapOutcomes.length
 /** Where each kind of counter begins. */
 export const countersAt = {
   /** IPv4, then IPv6: one slot a type. */
@@ -83,6 +84,7 @@ export const countersAt = {
   limited: limitedAt,
   connections: connectionsAt,
   tap: tapAt,
+  queryLog: queryLogAt,
   networks: networksAt,
   answers: networksAt + networkSlots * networkCellCount,
 } as const
@@ -152,9 +154,9 @@ export class Counters {
     this.#cells[countersAt.connections + connectionEvents.indexOf(event)]!++
   }
 
-  /** @param written whether there was room */
-  tapped(written: boolean): void {
-    this.#cells[countersAt.tap + (written ? 0 : 1)]!++
+  /** @param at `countersAt.tap` or `countersAt.queryLog` @param written whether there was room */
+  tapped(at: number, written: boolean): void {
+    this.#cells[at + (written ? 0 : 1)]!++
   }
 
   /** @param count responses that took as long */

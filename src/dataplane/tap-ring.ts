@@ -1,9 +1,14 @@
 /**
- * The memory in which a worker leaves frames of dnstap for the thread that sends them (`listener/tap-sender.ts`): a ring with one writer and
- * one reader. What finds no room is dropped and counted: no answer waits for whoever looks on.
+ * The memory in which a worker leaves frames of dnstap for whoever looks on: a ring with one writer and one reader. What finds no room is
+ * dropped and counted: no answer waits for whoever looks on.
+ *
+ * A worker has two: one for the thread that sends frames to a collector (`listener/tap-sender.ts`), and a small one for the query log
+ * (`process/answering.ts`). One ring with two readers was rejected: they choose other queries, and a collector that does not read would
+ * take the log's room.
  *
  * ## Layout
- * Three words of 32 bits, then `ringOctets` of frames. Positions count octets from the beginning of the ring's life, modulo 2^32.
+ * Three words of 32 bits, then the frames, in as many octets as a power of two. Positions count octets from the beginning of the ring's
+ * life, modulo 2^32.
  *
  *     head     where the next frame begins; stored when the one before is whole
  *     tail     up to where frames were taken
@@ -12,14 +17,16 @@
  * A successor of a worker goes on with its ring. Pages that are not written cost nothing.
  */
 
-/** A power of two: at a quarter of a million small responses a second, the frames of a tenth of a second. */
+/** At a quarter of a million small responses a second, the frames of a tenth of a second. */
 export const ringOctets = 4 * 1024 * 1024
-const mask = ringOctets - 1
+/** Some four thousand small responses, or eight of the largest. */
+export const logRingOctets = 1024 * 1024
 const at = { head: 0, tail: 1, lap: 2 } as const
 const headOctets = 16
 
-export function allocateTapRing(): SharedArrayBuffer {
-  return new SharedArrayBuffer(headOctets + ringOctets)
+/** @param octets a power of two */
+export function allocateTapRing(octets = ringOctets): SharedArrayBuffer {
+  return new SharedArrayBuffer(headOctets + octets)
 }
 
 /** Octets from one position to a later one. */
@@ -40,9 +47,10 @@ export class TapWriter {
 
   /** Where a frame of `most` octets at the most can be written; -1 when there is no room for one. */
   reserve(most: number): number {
-    const free = ringOctets - distance(Atomics.load(this.#words, at.tail), this.#head)
-    const offset = this.#head & mask
-    const left = ringOctets - offset
+    const size = this.octets.length
+    const free = size - distance(Atomics.load(this.#words, at.tail), this.#head)
+    const offset = this.#head & (size - 1)
+    const left = size - offset
     if (most <= left) return most <= free ? offset : -1
     if (left + most > free) return -1
     this.#words[at.lap] = offset
@@ -53,7 +61,8 @@ export class TapWriter {
   /** The frame that was reserved last is whole, and has so many octets. */
   commit(octets: number): void {
     this.#head = (this.#head + octets) | 0
-    if ((this.#head & mask) === 0) this.#words[at.lap] = ringOctets
+    const size = this.octets.length
+    if ((this.#head & (size - 1)) === 0) this.#words[at.lap] = size
     Atomics.store(this.#words, at.head, this.#head)
   }
 }
@@ -72,13 +81,14 @@ export class TapReader {
   read(): Uint8Array {
     const head = Atomics.load(this.#words, at.head)
     const tail = Atomics.load(this.#words, at.tail)
-    const from = tail & mask
+    const size = this.#octets.length
+    const from = tail & (size - 1)
     const waiting = distance(tail, head)
-    if (waiting <= ringOctets - from) return this.#octets.subarray(from, from + waiting)
+    if (waiting <= size - from) return this.#octets.subarray(from, from + waiting)
     const end = this.#words[at.lap]!
     if (end > from) return this.#octets.subarray(from, end)
     // All of that lap was taken.
-    this.#setTail(tail + ringOctets - from)
+    this.#setTail(tail + size - from)
     return this.read()
   }
 
@@ -89,5 +99,20 @@ export class TapReader {
 
   #setTail(position: number): void {
     Atomics.store(this.#words, at.tail, position | 0)
+  }
+}
+
+/**
+ * So many of the frames as have `most` octets together, and one at the least. Never a part of one: what a connection that ends has not
+ * taken goes to the next, which has to begin with a frame.
+ */
+export function wholeFrames(frames: Uint8Array, most: number): Uint8Array {
+  if (frames.length <= most) return frames
+  const view = new DataView(frames.buffer, frames.byteOffset, frames.byteLength)
+  let end = 0
+  for (;;) {
+    const next = end + 4 + view.getUint32(end)
+    if (end > 0 && next > most) return frames.subarray(0, end)
+    end = next
   }
 }

@@ -32,7 +32,14 @@ function start(t: Test, deafAfterMs: number) {
     keepsAnswering: true,
     memory: null,
   }
-  const events = { onError: none, onUnreadable: none, onRestart: none, onFallback: none, onSkipped: none }
+  const events = {
+    onError: none,
+    onUnreadable: none,
+    onRestart: none,
+    onTapRestart: (reason: string) => say(`tap ${reason}`),
+    onFallback: none,
+    onSkipped: none,
+  }
   const plane = new RemoteDataPlane(supervision, 100, events, null, deafAfterMs)
   t.teardown(() => plane[Symbol.asyncDispose]())
   const hear = (what: string) =>
@@ -45,6 +52,9 @@ function start(t: Test, deafAfterMs: number) {
       serves: (generation: number) => conversation.say({ kind: 'serving', generation, live }),
       asked: Promise.withResolvers<void>(),
       tell: (samples: readonly Sample[]) => conversation.say({ kind: 'sampled', samples }),
+      leave: (frames: readonly Uint8Array[]) => conversation.say({ kind: 'queried', frames }),
+      restartTap: (reason: string) =>
+        conversation.say({ kind: 'event', event: { what: 'tap-restart', reason }, live }),
     }
     const [mine, theirs] = duplexPair()
     const conversation = new Conversation<FromDataPlane, ToDataPlane>(
@@ -52,7 +62,7 @@ function start(t: Test, deafAfterMs: number) {
       (message) => {
         if (state.acknowledges && 'update' in message)
           conversation.say({ kind: 'serving', generation: message.update.generation, live })
-        if (message.kind === 'sample') state.asked.resolve()
+        if (message.kind === 'sample' || message.kind === 'queries') state.asked.resolve()
       },
       none,
     )
@@ -140,4 +150,21 @@ t.test('samples are of all that answer; one that goes has none', async (t) => {
   const last = plane.sample()
   one.end()
   t.same(await last, [])
+})
+
+t.test('what is left for the query log is of all that answer; one that goes has none', async (t) => {
+  const { plane, link, hear } = start(t, 10_000)
+  const started = plane.start()
+  const [one, two] = [link(1, true), link(2, true)]
+  await started
+  const asked = plane.queries(1000)
+  await Promise.all([one.asked.promise, two.asked.promise])
+  one.leave([Buffer.from('x'), Buffer.from('y')])
+  two.end()
+  t.same(await asked, [Buffer.from('x'), Buffer.from('y')])
+  const again = plane.queries(1000)
+  one.leave([])
+  t.same(await again, [])
+  one.restartTap('broken')
+  await hear('tap broken')
 })

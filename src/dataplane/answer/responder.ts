@@ -46,16 +46,16 @@ import type { Client } from './client.ts'
 import { ClientNetwork } from './client-network.ts'
 import { FairDice } from './dice.ts'
 import { Draw } from './draw.ts'
+import { type OnlookerRings, Onlookers } from './onlookers.ts'
 import { type ExtendedError, extendedErrorLength, extendedErrors, OptWriter } from './opt-writer.ts'
 import { RateLimiter, type ResponseKind, responseKinds, steeredShare } from './rate-limiter.ts'
 import { Resolver } from './resolver.ts'
 import { ResponseWriter } from './response-writer.ts'
 import { Sampler } from './sampler.ts'
-import { Tap } from './tap.ts'
 import { writeBadKey } from './tsig-writer.ts'
 import { Walk } from './walk.ts'
 
-export interface ResponderOptions {
+export interface ResponderOptions extends OnlookerRings {
   /** Whether the transport carries messages of any size and proves the client's address (TCP). */
   readonly stream: boolean
   /** How long an idle stream is kept; told to clients that ask. */
@@ -63,8 +63,6 @@ export interface ResponderOptions {
   readonly random?: Random
   /** Where a sample of the questions is kept (`sample.ts`), as long as the settings have one; nowhere when left out. */
   readonly sample?: SharedArrayBuffer
-  /** Where frames of dnstap are left (`tap-ring.ts`), as long as the settings have them; nowhere when left out. */
-  readonly tap?: SharedArrayBuffer
 }
 
 export class Responder {
@@ -85,9 +83,9 @@ export class Responder {
   readonly #sampler: Sampler | null
   /** The same while questions are sampled, else null. */
   #sampling: Sampler | null = null
-  readonly #tapper: Tap | null
-  /** The same while somebody is told, else null. */
-  #tap: Tap | null = null
+  readonly #onlookers: Onlookers
+  /** The same while there are any, else null. */
+  #told: Onlookers | null = null
   /** The most octets to a client that has not proved its address; 0 for none. */
   #cap = 0
   #client!: Client
@@ -111,8 +109,8 @@ export class Responder {
     this.#resolver = new Resolver(state, this.#query, this.#walk, chooser, draw)
     this.#answers = new AnswerSection(this.#writer, draw, counters, this.clock, options.stream)
     this.#authority = new AuthoritySection(this.#writer)
-    const { tap } = options
-    this.#tapper = tap === undefined ? null : new Tap(tap, options.stream, this.clock, counters, state, draw)
+    const { stream } = options
+    this.#onlookers = new Onlookers(options, { stream, clock: this.clock, counters, state, draw })
     this.#opt = new OptWriter(options.stream, options.idleTimeoutMs ?? 0, this.clock)
   }
 
@@ -130,16 +128,16 @@ export class Responder {
   respond(request: Uint8Array, length: number, client: Client, out: Uint8Array): number {
     if (this.#settings !== this.#state.settings) this.#configure(this.#state.settings)
     this.#client = client
-    const tap = this.#tap?.query(request, length, client) === true ? this.#tap : null
+    const told = this.#told?.query(request, length, client) === true ? this.#told : null
     const responseLength = this.#respond(request, length, out)
-    if (responseLength > 0) tap?.note(this.#walk)
+    if (responseLength > 0) told?.note(this.#walk)
     this.#walk.release()
     if (responseLength === 0) return 0
     const allowed =
       this.#limiter === null ? responseLength : this.#limit(request, length, out, responseLength)
     if (allowed === 0) return 0
     this.#counters.response(this.#rcode)
-    tap?.response(out, allowed, client)
+    told?.response(out, allowed, client)
     return allowed
   }
 
@@ -151,8 +149,7 @@ export class Responder {
       this.#stream || settings.rateLimit === null ? null : new RateLimiter(settings.rateLimit, this.clock)
     if (!settings.sample) this.#sampler?.clear()
     this.#sampling = settings.sample ? this.#sampler : null
-    this.#tap = settings.tap === undefined ? null : this.#tapper
-    if (settings.tap !== undefined) this.#tap?.configure(settings.tap)
+    this.#told = this.#onlookers.configure(settings) ? this.#onlookers : null
   }
 
   #respond(request: Uint8Array, length: number, out: Uint8Array): number {

@@ -1,6 +1,6 @@
 /**
  * Writes what was asked and answered as frames of dnstap (https://dnstap.info, `dnstap.proto`), for whoever looks on: a message of Protocol Buffers
- * in a frame of Frame Streams, straight into the ring of the thread that sends them. Nothing is allocated.
+ * in a frame of Frame Streams, straight into a ring (`tap-ring.ts`). Nothing is allocated. `onlookers.ts` has those who are told.
  *
  * Beside what others tell, `extra` says which service answered with which members of which pools. The texts come with the plans, by the
  * slots in which answers are counted (`labels` of `image/serving-set.ts`).
@@ -8,7 +8,7 @@
  * Lengths that are not known when a message begins have three octets, as a varint that is longer than it need be; readers take that.
  */
 import type { Counters } from '../counters.ts'
-import type { TapSettings } from '../image/answer-settings.ts'
+import type { TapMessages } from '../image/answer-settings.ts'
 import type { ServingState } from '../image/state.ts'
 import { TapWriter } from '../tap-ring.ts'
 import { headerLength } from '../wire/constants.ts'
@@ -25,6 +25,16 @@ const kinds = { query: 1, response: 2 } as const
 const protocols = { udp: 1, tcp: 2 } as const
 const separator = new TextEncoder().encode('; ')
 
+/** What it tells of and by. */
+export interface TapParts {
+  readonly stream: boolean
+  readonly clock: BatchClock
+  readonly counters: Counters
+  readonly state: ServingState
+  /** What chose the members of the answer. */
+  readonly draw: Draw
+}
+
 export class Tap {
   readonly #ring: TapWriter
   readonly #octets: Uint8Array
@@ -33,11 +43,15 @@ export class Tap {
   readonly #counters: Counters
   readonly #state: ServingState
   readonly #draw: Draw
-  #settings: TapSettings | null = null
+  /** Where it is counted what became of frames. */
+  readonly #counted: number
+  #settings: TapMessages | null = null
   /** Who we are, as the message has it. */
   #head = new Uint8Array()
   /** Queries until the next that is told, that one counted. */
   #left = 1
+  /** Whether the last query is told. */
+  #tells = false
   /** Slots of the members that answered. */
   readonly #slots = new Int32Array(mostLabels)
   #slotCount = 0
@@ -47,16 +61,11 @@ export class Tap {
   /** Where the next octet goes. */
   #at = 0
 
-  /** @param draw what chose the members of the answer */
-  constructor(
-    ring: SharedArrayBuffer,
-    stream: boolean,
-    clock: BatchClock,
-    counters: Counters,
-    state: ServingState,
-    draw: Draw,
-  ) {
+  /** @param counted one of `countersAt` that counts frames */
+  constructor(ring: SharedArrayBuffer, counted: number, parts: TapParts) {
+    const { stream, clock, counters, state, draw } = parts
     this.#ring = new TapWriter(ring)
+    this.#counted = counted
     this.#octets = this.#ring.octets
     this.#protocol = stream ? protocols.tcp : protocols.udp
     this.#clock = clock
@@ -65,7 +74,7 @@ export class Tap {
     this.#draw = draw
   }
 
-  configure(settings: TapSettings): void {
+  configure(settings: TapMessages): void {
     this.#settings = settings
     this.#left = 1
     const text = new TextEncoder()
@@ -75,7 +84,8 @@ export class Tap {
 
   /** Whether the query is one of those that are told; then it is, if queries are. */
   query(request: Uint8Array, length: number, client: Client): boolean {
-    if (--this.#left > 0) return false
+    this.#tells = --this.#left <= 0
+    if (!this.#tells) return false
     const { every, queries } = this.#settings!
     this.#left = every
     this.#slotCount = 0
@@ -87,7 +97,7 @@ export class Tap {
 
   /** Notes who answers, while the walk knows. */
   note(walk: Walk): void {
-    if (walk.count === 0) return
+    if (!this.#tells || walk.count === 0) return
     const { name, apexLabel } = walk.links[0]!
     const from = name.offsets[apexLabel]!
     this.#zoneOctets = name.length - from
@@ -103,9 +113,9 @@ export class Tap {
     }
   }
 
-  /** Tells of the response to the last query that was to be told. */
+  /** Tells of the response to the last query, if that was to be told. */
   response(message: Uint8Array, length: number, client: Client): void {
-    if (this.#settings!.responses) this.#write(kinds.response, message, length, client)
+    if (this.#tells && this.#settings!.responses) this.#write(kinds.response, message, length, client)
   }
 
   #noteSlot(slot: number): void {
@@ -116,7 +126,7 @@ export class Tap {
     const extra = this.#extraOctets()
     const start = this.#ring.reserve(length + extra + this.#head.length + otherOctets)
     if (start < 0) {
-      this.#counters.tapped(false)
+      this.#counters.tapped(this.#counted, false)
       return
     }
     const octets = this.#octets
@@ -138,7 +148,7 @@ export class Tap {
     octets[start + 2] = frameOctets >>> 8
     octets[start + 3] = frameOctets
     this.#ring.commit(frameOctets + 4)
-    this.#counters.tapped(true)
+    this.#counters.tapped(this.#counted, true)
   }
 
   #message(kind: number, message: Uint8Array, length: number, client: Client): void {

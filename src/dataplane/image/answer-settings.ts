@@ -16,11 +16,17 @@ export interface AnswerSettings {
   readonly sample: boolean
   /** Who is told what is asked and answered; nobody when left out. */
   readonly tap?: TapSettings
+  /** What the query log is told; nothing when left out. */
+  readonly queryLog?: TapMessages
 }
 
-/** Whoever looks on by dnstap, and what is told. */
-export interface TapSettings {
+/** A collector of dnstap, and what it is told. */
+export interface TapSettings extends TapMessages {
   readonly to: TapTarget
+}
+
+/** What somebody who looks on is told. */
+export interface TapMessages {
   readonly queries: boolean
   readonly responses: boolean
   /** One query in so many is told, with its response. */

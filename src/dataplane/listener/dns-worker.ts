@@ -53,7 +53,8 @@ export class DnsWorker {
     const counters = new Counters(input.counters)
     const limits = { ...defaultStreamLimits, connections: input.connections }
     const { stream } = transports[input.transport]
-    const options = { stream, idleTimeoutMs: limits.idleTimeoutMs, sample: input.sample, tap: input.tap }
+    const { sample, tap, queryLog } = input
+    const options = { stream, idleTimeoutMs: limits.idleTimeoutMs, sample, tap, queryLog }
     const responder = makeResponder({ state: this.#state, counters, options, upcalls: this.#upcalls })
     const onError = (error: unknown) => this.#errors.note(error)
     const { handover: ends } = input

@@ -17,7 +17,7 @@ import {
 import { lookAgainAndAgain } from '../life/watch.ts'
 import { allocateSample } from '../sample.ts'
 import { readSample, type Sample } from '../sample-reader.ts'
-import { allocateTapRing } from '../tap-ring.ts'
+import { allocateTapRing, logRingOctets, TapReader, wholeFrames } from '../tap-ring.ts'
 import { type ChosenBackend, chooseBackend, type UdpBackend } from './backend.ts'
 import type { HandoverEnds } from './handover.ts'
 import { portAttempts, type SocketsByTransport } from './held-sockets.ts'
@@ -66,7 +66,7 @@ export class Fleet implements AsyncDisposable {
     this.#options = options
     const { memory = null } = options
     this.#memory = memory === null ? ImageMemory.none : memoryAt(memory)
-    this.#tap = new TapThread(options.onError)
+    this.#tap = new TapThread((reason) => options.onTapRestart?.(reason))
   }
 
   /**
@@ -125,6 +125,21 @@ export class Fleet implements AsyncDisposable {
         Date.now(),
       ),
     ]
+  }
+
+  /**
+   * Takes what the workers have left for the query log: frames that lie behind one another, from each worker, the oldest first.
+   *
+   * @param most octets of all together, but for one frame from each worker
+   */
+  async queries(most: number): Promise<readonly Uint8Array[]> {
+    const each = Math.floor(most / Math.max(1, this.#workers.length))
+    return this.#workers.flatMap(({ queryLog }) => {
+      const reader = new TapReader(queryLog)
+      const frames = wholeFrames(reader.read(), each).slice()
+      reader.take(frames.length)
+      return frames.length === 0 ? [] : [frames]
+    })
   }
 
   /** Makes the workers serve what of the update can be read. Resolves when all that run do; calls must not overlap. */
@@ -194,6 +209,7 @@ export class Fleet implements AsyncDisposable {
       handover: transports[transport].stream ? (this.#options.handover ?? null) : null,
       memory: this.#options.memory ?? null,
       tap: allocateTapRing(),
+      queryLog: allocateTapRing(logRingOctets),
       sample: allocateSample(1 + (this.#options.sockets?.udp.length ?? this.#options.udpWorkers)),
       current: () => ({ ...this.#served.changes(), generation: this.#generation }),
       ...(this.#options.entry === undefined ? {} : { entry: this.#options.entry }),

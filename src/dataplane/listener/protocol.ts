@@ -29,6 +29,8 @@ export interface WorkerInput {
   readonly sample: SharedArrayBuffer
   /** Where it leaves frames of dnstap. Written by this worker alone. */
   readonly tap: SharedArrayBuffer
+  /** The same for the query log. */
+  readonly queryLog: SharedArrayBuffer
   /** Where it gives its signs of life. */
   readonly signs: SharedArrayBuffer
   /** The whole state of the generation that is current when the worker starts. */

@@ -11,7 +11,7 @@
  */
 import { createConnection, type Socket } from 'node:net'
 import type { TapTarget } from '../image/answer-settings.ts'
-import { TapReader } from '../tap-ring.ts'
+import { TapReader, wholeFrames } from '../tap-ring.ts'
 
 const contentType = Buffer.from('protobuf:dnstap.Dnstap')
 /** Types of control frames. */
@@ -146,21 +146,6 @@ export class TapSender {
   #after(ms: number, run: () => void): void {
     clearTimeout(this.#timer)
     this.#timer = setTimeout(run, ms)
-  }
-}
-
-/**
- * So many of the frames as have `most` octets together, and one at the least. Never a part of one: what a connection that ends has not
- * taken goes to the next, which has to begin with a frame.
- */
-function wholeFrames(frames: Uint8Array, most: number): Uint8Array {
-  if (frames.length <= most) return frames
-  const view = new DataView(frames.buffer, frames.byteOffset, frames.byteLength)
-  let end = 0
-  for (;;) {
-    const next = end + 4 + view.getUint32(end)
-    if (end > 0 && next > most) return frames.subarray(0, end)
-    end = next
   }
 }
 

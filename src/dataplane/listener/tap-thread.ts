@@ -1,23 +1,43 @@
-/** The thread that sends frames of dnstap, while somebody is told. */
+/**
+ * The thread that sends frames of dnstap, while somebody is told. One that ends by itself is started again, at once and then after longer
+ * and longer; until then frames wait in the rings, and what finds no room is dropped and counted as ever.
+ */
 import { isDeepStrictEqual } from 'node:util'
 import { Worker } from 'node:worker_threads'
 import type { TapTarget } from '../image/answer-settings.ts'
 import type { TapInput } from './tap-worker.ts'
-import type { WorkerEvents } from './worker-thread.ts'
 
 const entry = new URL(`./tap-worker${import.meta.url.slice(-3)}`, import.meta.url)
 
+export interface TapRestarts {
+  /** Between the end of a thread and its successor, while the successors end too; the last for all further ones. */
+  readonly delaysMs: readonly number[]
+  /** A thread that lived this long has not failed to start. */
+  readonly provenAfterMs: number
+}
+
+const defaultRestarts: TapRestarts = { delaysMs: [0, 100, 1000, 5000], provenAfterMs: 10_000 }
+
 export class TapThread {
-  readonly #onError: WorkerEvents['onError']
+  readonly #onRestart: (reason: string) => void
   readonly #entry: URL
+  readonly #restarts: TapRestarts
   #target: TapTarget | null = null
   #worker: Worker | null = null
   /** Settles when those before have ended. */
   #ending: Promise<unknown> = Promise.resolve()
+  #timer: NodeJS.Timeout | undefined
+  /** Threads that have ended by themselves, one after the other. */
+  #failures = 0
 
-  /** @param onError the thread died by it; nobody is told any more */
-  constructor(onError: WorkerEvents['onError'], module: URL = entry) {
-    this.#onError = onError
+  /** @param onRestart a thread ended by itself, and another one is started */
+  constructor(
+    onRestart: (reason: string) => void,
+    module: URL = entry,
+    restarts: TapRestarts = defaultRestarts,
+  ) {
+    this.#onRestart = onRestart
+    this.#restarts = restarts
     this.#entry = module
   }
 
@@ -40,16 +60,28 @@ export class TapThread {
   }
 
   #begin(workerData: TapInput): void {
+    const startedAtMs = performance.now()
     const worker = new Worker(this.#entry, { workerData, name: 'dnstap' })
-    worker.on('error', (error) => this.#onError?.('udp', error as Error, 1))
+    let reason = 'it ended'
+    worker.on('error', (error: Error) => {
+      reason = error.message
+    })
     worker.once('exit', () => {
-      if (this.#worker === worker) this.#worker = null
+      if (this.#worker !== worker) return
+      this.#worker = null
+      const { delaysMs, provenAfterMs } = this.#restarts
+      if (performance.now() - startedAtMs >= provenAfterMs) this.#failures = 0
+      this.#onRestart(reason)
+      const delayMs = delaysMs[Math.min(this.#failures++, delaysMs.length - 1)]!
+      this.#timer = setTimeout(() => this.#begin(workerData), delayMs).unref()
     })
     worker.unref()
     this.#worker = worker
   }
 
   #endWorker(): void {
+    clearTimeout(this.#timer)
+    this.#failures = 0
     const worker = this.#worker
     if (worker === null) return
     this.#worker = null

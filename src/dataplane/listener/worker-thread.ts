@@ -26,6 +26,8 @@ export interface WorkerEvents {
   readonly onError?: (transport: Transport, error: NodeJS.ErrnoException, count: number) => void
   /** A worker has given connections to the process that takes our place. */
   readonly onGave?: () => void
+  /** The thread that sends frames of dnstap ended without being told to; another one is started. */
+  readonly onTapRestart?: (reason: string) => void
   /** An address of a family that the host lacks was left out. */
   readonly onSkipped?: (message: string) => void
   /**
@@ -50,8 +52,9 @@ export interface WorkerThreadOptions {
   readonly memory: MappedMemory | null
   /** Where the thread, and its successor, keeps a sample of its questions. */
   readonly sample: SharedArrayBuffer
-  /** Where it leaves frames of dnstap. */
+  /** Where it leaves frames of dnstap, and of the query log. */
   readonly tap: SharedArrayBuffer
+  readonly queryLog: SharedArrayBuffer
   /** All that is served now. */
   readonly current: () => ServingUpdate
   /** The module that the thread runs; the DNS worker by default. */
@@ -91,8 +94,9 @@ export class WorkerThread {
   readonly counters = allocateCounters()
   /** Of its questions. */
   readonly sample: SharedArrayBuffer
-  /** Of its frames of dnstap. */
+  /** Of its frames of dnstap, and of the query log. */
   readonly tap: SharedArrayBuffer
+  readonly queryLog: SharedArrayBuffer
   listening = false
   readonly #watch = new Watch(() => patience)
   readonly #options: WorkerThreadOptions
@@ -113,6 +117,7 @@ export class WorkerThread {
     this.transport = options.transport
     this.sample = options.sample
     this.tap = options.tap
+    this.queryLog = options.queryLog
     this.#listen = options.listen
     this.#syscalls = options.syscalls
   }
@@ -199,7 +204,7 @@ export class WorkerThread {
 
   #spawn(): Life {
     const { port1, port2 } = new MessageChannel()
-    const { transport, counters, sample, tap } = this
+    const { transport, counters, sample, tap, queryLog } = this
     const { entry = dnsWorker, current } = this.#options
     const signs = allocateSigns()
     const worker = new Worker(entry, {
@@ -208,6 +213,7 @@ export class WorkerThread {
         counters,
         sample,
         tap,
+        queryLog,
         signs,
         listen: this.#listen,
         initial: current(),

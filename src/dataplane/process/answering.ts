@@ -56,6 +56,7 @@ export class Answering {
       udpWorkers: 0,
       memory: images.mapped,
       onRestart: (transport, reason) => this.#tell({ what: 'restart', transport, reason }),
+      onTapRestart: (reason) => this.#tell({ what: 'tap-restart', reason }),
       onFallback: (reason) => this.#tell({ what: 'fallback', reason }),
       onError: (transport, error, count) =>
         this.#tell({ what: 'error', transport, error, code: error.code ?? null, count }),
@@ -108,6 +109,9 @@ export class Answering {
         break
       case 'sample':
         void this.#fleet.sample().then((samples) => from.say({ kind: 'sampled', samples }))
+        break
+      case 'queries':
+        void this.#fleet.queries(message.most).then((frames) => from.say({ kind: 'queried', frames }))
         break
       case 'answer':
         this.#upcalls.settle(message.id, message.response)

@@ -24,6 +24,8 @@ export type ToDataPlane =
   | { readonly kind: 'count' }
   /** Asks for `sampled`. */
   | { readonly kind: 'sample' }
+  /** Asks for `queried`. @property most octets, as `Fleet.queries` has them */
+  | { readonly kind: 'queries'; readonly most: number }
   /** What came of an upcall; null for nothing. */
   | { readonly kind: 'answer'; readonly id: number; readonly response: Uint8Array | null }
   /** Answer what has come, and end. */
@@ -41,6 +43,7 @@ export interface CountedCells {
 /** Something happened in the process that answers. */
 export type DataPlaneEvent =
   | { readonly what: 'restart'; readonly transport: Transport; readonly reason: string }
+  | { readonly what: 'tap-restart'; readonly reason: string }
   | { readonly what: 'fallback'; readonly reason: string }
   | {
       readonly what: 'error'
@@ -57,6 +60,8 @@ export type FromDataPlane =
   | { readonly kind: 'counted'; readonly counted: readonly CountedCells[]; readonly live: Live }
   /** What the workers have kept of the questions of the last minutes. */
   | { readonly kind: 'sampled'; readonly samples: readonly Sample[] }
+  /** What the workers have left for the query log: whoever gets it has it alone. */
+  | { readonly kind: 'queried'; readonly frames: readonly Uint8Array[] }
   | { readonly kind: 'event'; readonly event: DataPlaneEvent; readonly live: Live }
   /** The workers could not listen; it ends. */
   | { readonly kind: 'failed'; readonly code: string; readonly message: string }

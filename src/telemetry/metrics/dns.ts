@@ -10,6 +10,8 @@ export interface DnsCounters {
   readonly limited: readonly Count[]
   /** What became of frames of dnstap. */
   readonly tapped: readonly Count[]
+  /** What became of queries that the query log is told of. */
+  readonly queryLog: readonly Count[]
   /** How many TCP connections were accepted, and closed for each reason. */
   readonly connections: readonly Count[]
   /** Upper bounds of the buckets of response times, ascending, without infinity. */
@@ -31,6 +33,8 @@ export function registerDnsMetrics(registry: Registry, scrape: Scrape, read: () 
   counts('dns_rate_limited_total', limited, (dns) => dns.limited)
   const frames = 'Frames of dnstap that were left for the collector, or dropped for want of room.'
   counts('dnstap_frames_total', frames, ({ tapped }) => tapped)
+  const queries = 'Queries that were left for the query log, or dropped for want of room.'
+  counts('query_log_queries_total', queries, ({ queryLog }) => queryLog)
   const connections = 'TCP connections, by what happened to them.'
   counts('tcp_connections_total', connections, (dns) => dns.connections)
   const open = 'TCP connections that are open.'

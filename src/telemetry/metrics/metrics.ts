@@ -76,12 +76,12 @@ export interface MetricsSources {
   snapshotWrittenAt(): Date | null
 }
 
-/** Threads of the control plane. */
-const threadNames = ['compile', 'database', 'location'] as const
+/** Threads beside those that answer DNS. */
+const threadNames = ['compile', 'database', 'dnstap', 'location'] as const
 export type ThreadName = (typeof threadNames)[number]
 
 /** What gives way first when there is no room for all. Deliveries to webhooks have a metric of their own. */
-const shedKinds = ['events', 'history', 'probes'] as const
+const shedKinds = ['events', 'history', 'probes', 'queries'] as const
 export type ShedKind = (typeof shedKinds)[number]
 
 /** How a database turns out to be not what came of what this node had from it. */
@@ -120,7 +120,7 @@ export class Metrics {
     this.cache = new CacheMetrics(registry)
     const restarts = 'DNS workers that died or hung, and were started again.'
     exposeValue(registry, 'counter', 'pooldns_worker_restarts_total', restarts, () => this.#workerRestarts)
-    const threads = 'Threads of the control plane that died or hung, and were started again.'
+    const threads = 'Threads beside those that answer DNS that died or hung, and were started again.'
     exposeCounts(registry, 'pooldns_thread_restarts_total', threads, () =>
       Array.from(this.#threadRestarts, ([thread, count]) => ({ thread, count })),
     )
@@ -129,7 +129,7 @@ export class Metrics {
       Array.from(this.#historyBreaks, ([kind, count]) => ({ kind, count })),
     )
     const shed =
-      'What was given up for want of room: events that waited for the database, changes that are too large for the history, rows of probes.'
+      'What was given up for want of room: events that waited for the database, changes that are too large for the history, rows of probes, queries of the query log.'
     exposeCounts(registry, 'pooldns_shed_total', shed, () =>
       Array.from(this.#shed, ([what, count]) => ({ what, count })),
     )

@@ -26,6 +26,7 @@ export interface ServeOptions {
   readonly settings?: Partial<AnswerSettings>
   /** Where frames of dnstap are left. */
   readonly tap?: SharedArrayBuffer
+  readonly queryLog?: SharedArrayBuffer
   /** Location maps; slots are the indexes. */
   readonly maps?: readonly LocationRanges[]
 }
@@ -54,6 +55,7 @@ export class Served {
       idleTimeoutMs: 10_000,
       random: new Random(seed),
       ...(options.tap === undefined ? {} : { tap: options.tap }),
+      ...(options.queryLog === undefined ? {} : { queryLog: options.queryLog }),
     })
   }
 
@@ -87,10 +89,8 @@ export class Served {
   }
 
   /** What became of frames of dnstap. */
-  tapped(): Record<string, number> {
-    return Object.fromEntries(
-      readCounters([this.#buffer]).tapped.map(({ outcome, count }) => [outcome, count]),
-    )
+  tapped(of: 'tapped' | 'queryLog' = 'tapped'): Record<string, number> {
+    return Object.fromEntries(readCounters([this.#buffer])[of].map(({ outcome, count }) => [outcome, count]))
   }
 
   /** What the rate limiter has done. */

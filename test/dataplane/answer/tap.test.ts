@@ -3,7 +3,15 @@ import t from 'tap'
 import { localEnd } from '../../../src/dataplane/answer/client.ts'
 import { mostLabels } from '../../../src/dataplane/answer/tap.ts'
 import type { TapSettings } from '../../../src/dataplane/image/answer-settings.ts'
-import { allocateTapRing, ringOctets, TapReader, TapWriter } from '../../../src/dataplane/tap-ring.ts'
+import { only } from '../../../src/dataplane/image/serving-set.ts'
+import {
+  allocateTapRing,
+  logRingOctets,
+  ringOctets,
+  TapReader,
+  TapWriter,
+  wholeFrames,
+} from '../../../src/dataplane/tap-ring.ts'
 import { formatName } from '../../../src/dataplane/wire/name.ts'
 import { query } from '../../support/dns-client.ts'
 import { alias, leaf } from '../trees.ts'
@@ -198,4 +206,32 @@ t.test('where a query came to', async (t) => {
   t.same(localEnd('192.0.2.1', 53), { octets: Uint8Array.of(192, 0, 2, 1), port: 53 })
   t.equal(localEnd('2001:db8::1', 53).octets.length, 16)
   for (const any of ['::', '0.0.0.0', '']) t.same(localEnd(any, 53), { octets: new Uint8Array(), port: 53 })
+})
+
+t.test('the query log is told beside a collector, or alone, of what it has chosen', async (t) => {
+  const [ring, log] = [allocateTapRing(), allocateTapRing(logRingOctets)]
+  const queryLog = { ...tap, queries: false, every: 2 }
+  const served = new Served(zones, [], { tap: ring, queryLog: log, settings: { tap, queryLog } })
+  for (let i = 0; i < 4; i++) served.respond(query('a.one.test', 'A'))
+  t.equal(framesOf(ring).length, 8)
+  t.equal(framesOf(log).length, 2)
+  t.same(served.tapped('queryLog'), { written: 2, dropped: 0 })
+  const { tap: _, ...alone } = served.state.settings
+  served.state.apply({ generation: 3, settings: only({ ...alone, queryLog: { ...queryLog, every: 1 } }) })
+  served.respond(query('a.one.test', 'A'))
+  t.equal(framesOf(ring).length, 0)
+  t.equal(framesOf(log).length, 1)
+})
+
+t.test('a small ring goes round', async (t) => {
+  const ring = allocateTapRing(1024)
+  const [writer, reader] = [new TapWriter(ring), new TapReader(ring)]
+  for (let i = 0; i < 100; i++) {
+    const at = writer.reserve(100)
+    writer.octets.set([0, 0, 0, 96, i], at)
+    writer.commit(100)
+    t.equal(reader.read()[4], i)
+    t.equal(wholeFrames(reader.read(), 1).length, 100)
+    reader.take(100)
+  }
 })

@@ -23,6 +23,7 @@ function startWorker(fields: Partial<WorkerInput> = {}) {
     counters: allocateCounters(),
     sample: allocateSample(1),
     tap: allocateTapRing(),
+    queryLog: allocateTapRing(),
     signs: allocateSigns(),
     initial: servingUpdate([zone]),
     control: port2,

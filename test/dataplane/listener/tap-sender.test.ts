@@ -5,7 +5,6 @@ import { rm } from 'node:fs/promises'
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { setImmediate as turn } from 'node:timers/promises'
-import type { Worker } from 'node:worker_threads'
 import t, { type Test } from 'tap'
 import { defaultAnswerSettings } from '../../../src/dataplane/image/answer-settings.ts'
 import { only } from '../../../src/dataplane/image/serving-set.ts'
@@ -253,7 +252,7 @@ t.test('a thread sends, to another when that is said, and to nobody', async (t) 
   const [one, two] = [await listen(t, createServer()), await listen(t, createServer())]
   const ring = allocateTapRing()
   const errors: string[] = []
-  const thread = new TapThread((_transport, error) => errors.push(error.message))
+  const thread = new TapThread((reason) => void errors.push(reason))
   const greet = async ({ socket, read }: Peer) => {
     await read(ready!.length)
     socket.write(accept!)
@@ -313,25 +312,56 @@ for (const udpBackend of ['batch', 'dgram'] as const) {
   })
 }
 
-t.test('a thread that dies is told of, and ends nothing else', async (t) => {
+t.test('a thread that dies is told of, and started again', async (t) => {
   // The threads keep nobody alive.
   const alive = setInterval(() => undefined, 1000)
   t.teardown(() => clearInterval(alive))
-  const died = Promise.withResolvers<Error>()
-  const started = once(process, 'worker') as Promise<[Worker]>
-  const thread = new TapThread(
-    (_transport, error) => died.resolve(error),
-    new URL('data:text/javascript,throw new Error("broken")'),
-  )
-  thread.send([allocateTapRing()], { host: '127.0.0.1', port: 1 })
-  const [worker] = await started
-  const exited = once(worker, 'exit').catch(() => undefined)
-  t.match(await died.promise, { message: 'broken' })
-  await exited
-  if (worker.threadId !== -1) await once(worker, 'exit')
-  await thread.stop()
+  const target = { host: '127.0.0.1', port: 1 }
+  const dying = (provenAfterMs: number, words: string) => {
+    const died: string[] = []
+    const thrice = Promise.withResolvers<void>()
+    const thread = new TapThread(
+      (reason) => {
+        if (died.push(reason) === 3) thrice.resolve()
+      },
+      new URL(`data:text/javascript,${words}`),
+      { delaysMs: [0, 1], provenAfterMs },
+    )
+    thread.send([allocateTapRing()], target)
+    return { died, thread, thrice: thrice.promise }
+  }
+  for (const [provenAfterMs, words, reason] of [
+    [60_000, 'throw new Error("broken")', 'broken'],
+    [0, 'process.exit()', 'it ended'],
+  ] as const) {
+    const { died, thread, thrice } = dying(provenAfterMs, words)
+    await thrice
+    await thread.stop()
+    t.same(new Set(died), new Set([reason]))
+  }
   // One that is stopped before it has begun does not begin.
-  const late = new TapThread((_transport, error) => died.reject(error))
-  late.send([allocateTapRing()], { host: '127.0.0.1', port: 1 })
+  const late = new TapThread(() => t.fail('it was not started'))
+  late.send([allocateTapRing()], target)
   await late.stop()
+})
+
+t.test('a fleet hands out what its workers leave for the query log, each frame once', async (t) => {
+  const { fleet } = await startFleet(t, {}, generation(1))
+  const queryLog = { queries: false, responses: true, every: 1, identity: '', version: '' }
+  t.same(await fleet.queries(1000), [])
+  await fleet.publish({ generation: 2, settings: only({ ...defaultAnswerSettings, queryLog }) })
+  await askUdp(fleet)
+  await askTcp(fleet)
+  await askTcp(fleet)
+  const taken: Buffer[] = []
+  // One frame from each worker at a time.
+  while (taken.length < 3)
+    for (const frames of await fleet.queries(1)) {
+      const frame = Buffer.from(frames)
+      t.equal(frame.length, 4 + frame.readUInt32BE())
+      taken.push(frame)
+    }
+  const protocols = taken.map((frame) => frame[frame.indexOf(Buffer.from([0x18])) + 1])
+  t.same(protocols.toSorted(), [1, 2, 2])
+  t.same(await fleet.queries(1000), [])
 })

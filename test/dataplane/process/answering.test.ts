@@ -71,6 +71,20 @@ t.test('it tells what it was asked, to whoever decides', async (t) => {
   }
 })
 
+t.test('it hands out what is left for the query log, once', async (t) => {
+  const { endpoint, decide } = startAnswering(t)
+  const decider = decide()
+  const queryLog = { queries: false, responses: true, every: 1, identity: '', version: '' }
+  const settings = only({ ...defaultAnswerSettings, queryLog })
+  decider.say({ kind: 'replace', update: { ...generation(5), settings } })
+  await decider.next('serving')
+  await ask(endpoint)
+  for (const count of [1, 0]) {
+    decider.say({ kind: 'queries', most: 1000 })
+    t.equal((await decider.next('queried')).frames.length, count)
+  }
+})
+
 t.test('the next conversation takes the place of one that is under way', async (t) => {
   const { endpoint, decide } = startAnswering(t)
   const first = decide()

@@ -11,6 +11,7 @@ export const quietSources: MetricsSources = {
     dropped: [],
     limited: [],
     tapped: [],
+    queryLog: [],
     connections: [],
     durationBoundsSeconds: [],
     durations: [],
@@ -45,6 +46,7 @@ const dns: DnsCounters = {
   dropped: [{ reason: 'short', count: 3 }],
   limited: [{ action: 'slip', count: 4 }],
   tapped: [{ outcome: 'dropped', count: 8 }],
+  queryLog: [{ outcome: 'written', count: 9 }],
   connections: [
     { event: 'accepted', count: 5 },
     { event: 'closed', count: 2 },
