@@ -1,4 +1,5 @@
 /** Values of settings, out of text; undefined for text that is none. */
+import type { KeptBits } from './controlplane/model/logged-query.ts'
 import type { TapTarget } from './dataplane/image/answer-settings.ts'
 import type { ListenAddress } from './dataplane/listener/listener.ts'
 import { canonicalAddress, parseAddress } from './dataplane/wire/address.ts'
@@ -52,6 +53,18 @@ export function parseEither(text: string, yes: string, no: string): boolean | un
 
 export function atMost<T>(most: number, items: readonly T[] | undefined): readonly T[] | undefined {
   return items !== undefined && items.length <= most ? items : undefined
+}
+
+/** `1/N`, as N. */
+export function parseShare(text: string): number | undefined {
+  const every = Number(/^1\/([1-9]\d{0,6})$/.exec(text)?.[1] ?? 0)
+  return every >= 1 && every <= 1_000_000 ? every : undefined
+}
+
+/** Lengths of prefixes of IPv4 and of IPv6: `24/56`. */
+export function parseKeptBits(text: string): KeptBits | undefined {
+  const [, ipv4, ipv6] = /^(\d{1,2})\/(\d{1,3})$/.exec(text)?.map(Number) ?? []
+  return ipv4 !== undefined && ipv6 !== undefined && ipv4 <= 32 && ipv6 <= 128 ? { ipv4, ipv6 } : undefined
 }
 
 export function parseLabelText(text: string): string | undefined {

@@ -10,12 +10,14 @@ import {
   atMost,
   parseAddressesAndPrefixes,
   parseEither,
+  parseKeptBits,
   parseLabelText,
   parseList,
   parseListen,
   parseListens,
   parsePath,
   parsePrefixes,
+  parseShare,
   parseTapTarget,
 } from './config-values.ts'
 import { misspelt, unsaidVariables } from './config-variables.ts'
@@ -233,10 +235,30 @@ const settings = {
     'both',
   ]),
   /** One query in so many. */
-  dnstapEvery: setting('POOLDNS_DNSTAP_SAMPLE', '1/N, N from 1 to 1000000', 1, (text) => {
-    const every = Number(/^1\/([1-9]\d{0,6})$/.exec(text)?.[1] ?? 0)
-    return every >= 1 && every <= 1_000_000 ? every : undefined
-  }),
+  dnstapEvery: setting('POOLDNS_DNSTAP_SAMPLE', '1/N, N from 1 to 1000000', 1, parseShare),
+  /** One query in so many is written to the database; null for none. */
+  queryLogEvery: setting('POOLDNS_QUERY_LOG', '1/N, N from 1 to 1000000, or off', null, (text) =>
+    text === 'off' ? null : parseShare(text),
+  ),
+  /** How much is kept of the addresses of those who asked. */
+  queryLogPrefix: setting(
+    'POOLDNS_QUERY_LOG_PREFIX',
+    'the bits that are kept of IPv4 and of IPv6 addresses, such as 24/56, at most 32/128',
+    { ipv4: 24, ipv6: 56 },
+    parseKeptBits,
+  ),
+  /** How long queries stay in the log. */
+  queryLogKeepMs: setting(
+    'POOLDNS_QUERY_LOG_KEEP',
+    'a duration such as 7d, from 1h to 3650d',
+    7 * dayMs,
+    (text) => {
+      const ms = parseDuration(text)
+      return ms !== null && ms >= 3_600_000 && ms <= 3650 * dayMs ? ms : undefined
+    },
+  ),
+  /** How many there are of them at the most. */
+  queryLogRows: wholeNumber('POOLDNS_QUERY_LOG_ROWS', ' of queries', 1000, 9_999_999, 1_000_000),
   /** What this node can always reach while its network is well. */
   canaries: setting(
     'POOLDNS_CANARIES',

@@ -98,6 +98,10 @@ t.test('what may be probed, and from which files, is read from lists', async (t)
     dnstap: null,
     dnstapMessages: 'responses',
     dnstapEvery: 1,
+    queryLogEvery: null,
+    queryLogPrefix: { ipv4: 24, ipv6: 56 },
+    queryLogKeepMs: 7 * 86_400_000,
+    queryLogRows: 1_000_000,
     canaries: [],
     smtpServer: null,
     mailFrom: null,
@@ -118,6 +122,10 @@ t.test('what may be probed, and from which files, is read from lists', async (t)
     POOLDNS_DNSTAP: 'tcp:[2001:db8::1]:6000',
     POOLDNS_DNSTAP_MESSAGES: 'both',
     POOLDNS_DNSTAP_SAMPLE: '1/100',
+    POOLDNS_QUERY_LOG: '1/50',
+    POOLDNS_QUERY_LOG_PREFIX: '32/128',
+    POOLDNS_QUERY_LOG_KEEP: '1h',
+    POOLDNS_QUERY_LOG_ROWS: '5000',
   }
   t.match(readConfig([], environment), {
     probeAllow: [{ length: 8 }, { length: 128 }],
@@ -134,9 +142,14 @@ t.test('what may be probed, and from which files, is read from lists', async (t)
     dnstap: { host: '2001:db8::1', port: 6000 },
     dnstapMessages: 'both',
     dnstapEvery: 100,
+    queryLogEvery: 50,
+    queryLogPrefix: { ipv4: 32, ipv6: 128 },
+    queryLogKeepMs: 3_600_000,
+    queryLogRows: 5000,
     locationDatabases: ['/geo/city.mmdb', '/geo/asn.mmdb'],
   })
   t.same(readConfig([], { POOLDNS_DNSTAP: 'unix:/run/tap.sock' }).dnstap, { path: '/run/tap.sock' })
+  t.equal(readConfig([], { POOLDNS_QUERY_LOG: 'off' }).queryLogEvery, null)
   const smtp = (url: string) => readConfig([], { POOLDNS_SMTP_URL: url }).smtpServer
   t.match(smtp('SMTPS://mail.a.test'), { host: 'mail.a.test', port: 465, secure: true, user: null })
   t.match(smtp('smtp://mail.a.test/'), { port: 587, secure: false })
@@ -289,6 +302,13 @@ t.test('a bad value names the variable, the value and what is accepted', async (
     [{ POOLDNS_DNSTAP_SAMPLE: '1/0' }, /POOLDNS_DNSTAP_SAMPLE.*1\/N/],
     [{ POOLDNS_DNSTAP_SAMPLE: '1/1000001' }, /POOLDNS_DNSTAP_SAMPLE/],
     [{ POOLDNS_DNSTAP_SAMPLE: '0.1' }, /POOLDNS_DNSTAP_SAMPLE/],
+    [{ POOLDNS_QUERY_LOG: 'on' }, /POOLDNS_QUERY_LOG.*1\/N/],
+    [{ POOLDNS_QUERY_LOG_PREFIX: '33/56' }, /POOLDNS_QUERY_LOG_PREFIX.*24\/56/],
+    [{ POOLDNS_QUERY_LOG_PREFIX: '24/129' }, /POOLDNS_QUERY_LOG_PREFIX/],
+    [{ POOLDNS_QUERY_LOG_PREFIX: '24' }, /POOLDNS_QUERY_LOG_PREFIX/],
+    [{ POOLDNS_QUERY_LOG_KEEP: '10m' }, /POOLDNS_QUERY_LOG_KEEP.*from 1h/],
+    [{ POOLDNS_QUERY_LOG_KEEP: '3651d' }, /POOLDNS_QUERY_LOG_KEEP/],
+    [{ POOLDNS_QUERY_LOG_ROWS: '10' }, /POOLDNS_QUERY_LOG_ROWS.*1000/],
     [{ POOLDNS_SMTP_URL: 'http://a.test' }, /POOLDNS_SMTP_URL.*smtp:\/\/ or smtps/],
     [{ POOLDNS_SMTP_URL: 'smtp://' }, /POOLDNS_SMTP_URL/],
     [{ POOLDNS_SMTP_URL: 'smtp://a.test/path' }, /POOLDNS_SMTP_URL/],

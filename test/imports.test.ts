@@ -79,6 +79,7 @@ const controlplane: Readonly<Record<string, readonly string[]>> = {
   document: ['model', 'rules'],
   store: ['model', 'rules', 'document', 'timing'],
   'dns-client': [],
+  queries: ['model', 'timing'],
   health: ['model', 'document', 'dns-client', 'timing'],
   steering: ['model', 'rules'],
   resolving: ['model', 'timing'],

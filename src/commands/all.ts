@@ -83,6 +83,12 @@ export const allCommands: readonly ListedCommand[] = [
     load: async () => (await import('./feed.ts')).feed,
   },
   {
+    name: 'queries',
+    summary: 'the query log: who asked for what, and what was answered',
+    heading: see,
+    load: async () => (await import('./queries.ts')).queries,
+  },
+  {
     name: 'edit',
     summary: 'the same in your editor',
     heading: act,

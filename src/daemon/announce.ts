@@ -183,6 +183,19 @@ export function announceTo(listeners: () => Listeners, faults: Pick<Faults, 'con
   }
 }
 
+const tellEveryMs = 60_000
+
+/** For what is tried again every few seconds, and fails for the same reason. */
+export function seldom(tell: (error: unknown) => void): (error: unknown) => void {
+  let toldAtMs = Number.NEGATIVE_INFINITY
+  return (error) => {
+    const nowMs = performance.now()
+    if (nowMs - toldAtMs < tellEveryMs) return
+    toldAtMs = nowMs
+    tell(error)
+  }
+}
+
 /** Logs what an error kept from being done. That the database is away is said once, not by everybody who finds it so. */
 export function failing(log: Logger, what: string): (error: unknown) => void {
   return (error) => {

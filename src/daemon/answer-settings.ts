@@ -16,7 +16,8 @@ export class AnswerSettingsSource {
 
   /** @param nodeId told by NSID where the operator has set no identity */
   constructor(config: Config, nodeId: string, pump: ImagePump) {
-    const { identity, rateLimit, noCookieOctets, sample, dnstap, dnstapMessages, dnstapEvery } = config
+    const { identity, rateLimit, noCookieOctets, sample } = config
+    const { dnstap, dnstapMessages, dnstapEvery, queryLogEvery } = config
     const nsid = Buffer.from(identity ?? nodeId)
     const tap = dnstap && {
       to: dnstap,
@@ -26,8 +27,12 @@ export class AnswerSettingsSource {
       identity: identity ?? nodeId,
       version: `pooldns ${version}`,
     }
+    // Whose it is, the rows say.
+    const toLog = { queries: false, responses: true, identity: '', version: '' }
+    const queryLog = queryLogEvery === null ? null : { ...toLog, every: queryLogEvery }
     const chaos = chaosTexts(config)
-    this.#settings = { nsid, chaos, rateLimit, noCookieOctets, sample, ...(tap && { tap }) }
+    const onlookers = { ...(tap && { tap }), ...(queryLog && { queryLog }) }
+    this.#settings = { nsid, chaos, rateLimit, noCookieOctets, sample, ...onlookers }
     this.#pump = pump
   }
 

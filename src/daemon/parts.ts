@@ -19,6 +19,7 @@ import { makeDataPlane } from './make-data-plane.ts'
 import { EndingOverrides } from './overrides.ts'
 import { PendingOverrides } from './pending-overrides.ts'
 import { makeProbeRecorder } from './probes.ts'
+import { makeQueryRecorder } from './query-log.ts'
 import { Readiness } from './readiness.ts'
 import { SteeringFeeds } from './steering-feeds.ts'
 import { counted, logged } from './telemetry.ts'
@@ -28,7 +29,7 @@ export type Parts = ReturnType<typeof joinParts>
 export function joinParts(ground: Ground) {
   const { config, announce, faults, descriptors } = ground
   const dataPlane = makeDataPlane(ground)
-  const serving = serveBy(dataPlane, config.dnstap !== null)
+  const serving = serveBy(dataPlane, config.dnstap !== null || config.queryLogEvery !== null)
   const settings = new AnswerSettingsSource(config, ground.nodeId, serving.pump)
   const hosts = new HostResolver({
     lookup: toldOf(faults, lookupBy(config.resolvers)),
@@ -47,6 +48,7 @@ export function joinParts(ground: Ground) {
     probes,
   )
   // The policy holds for webhooks too: whoever may configure one could let this node ask things of itself.
+  const queryLog = makeQueryRecorder(ground, dataPlane)
   const events = new Events(ground, health.policy)
   const answers = new Answers(ground, serving.counters, health.facts, hosts, steeringFeeds.readings, () =>
     health.peers.nodes.filter(({ id, live }) => live && id !== ground.nodeId),
@@ -79,6 +81,7 @@ export function joinParts(ground: Ground) {
     steeringFeeds,
     health,
     probes,
+    queryLog,
     events,
     answers,
     configuration,

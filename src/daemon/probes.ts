@@ -1,9 +1,7 @@
 /** What this node's probes find, on its way into the feed `probes`. */
 import { ProbeRecorder } from '../controlplane/feeds/probes/probe-recorder.ts'
 import { probesFeed } from '../controlplane/feeds/probes/probes-feed.ts'
-import { failing, type Ground } from './announce.ts'
-
-const tellEveryMs = 60_000
+import { failing, type Ground, seldom } from './announce.ts'
 
 /** Null when nothing is to be kept. */
 export function makeProbeRecorder({
@@ -25,15 +23,4 @@ export function makeProbeRecorder({
     },
     onError: seldom(failing(log, 'what probes found was not written')),
   })
-}
-
-/** It is tried again every few seconds, and fails for the same reason. */
-function seldom(tell: (error: unknown) => void): (error: unknown) => void {
-  let toldAtMs = Number.NEGATIVE_INFINITY
-  return (error) => {
-    const nowMs = performance.now()
-    if (nowMs - toldAtMs < tellEveryMs) return
-    toldAtMs = nowMs
-    tell(error)
-  }
 }

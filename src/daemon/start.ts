@@ -37,6 +37,7 @@ import { Faults, places } from './faults.ts'
 import { LimitedNetworks } from './limited-networks.ts'
 import { metricsSources } from './metrics-sources.ts'
 import { joinParts, listenersAmong, type Parts } from './parts.ts'
+import { cutBackQueryLog } from './query-log.ts'
 import { stopBudget } from './stop-budget.ts'
 import type { Supervision } from './supervision.ts'
 
@@ -61,6 +62,7 @@ const pruneEveryMs = 3_600_000
 const feedRetentionEveryMs = 300_000
 /** How long a control plane that was killed may take to be gone, whose data directory this one gets. */
 const formerPatienceMs = 5_000
+const queryLogEveryMs = 60_000
 /** Well within the time in which a new cookie secret is accepted but does not sign yet. */
 const cookieKeysEveryMs = 60_000
 /** Each look logs a line at the most. */
@@ -182,6 +184,8 @@ export async function startDaemon(
   const http = begun.use(await startApi(context, config.httpListen, stopBudget.requestsMs))
   // Answers what it has received, while all that it is answered by still stands.
   begun.use(dataPlane)
+  // Stores what the workers have left for the query log.
+  if (parts.queryLog !== null) begun.use(parts.queryLog)
   begun.use(upkeep(parts))
 
   return handle(parts, { host: http.address, port: http.port }, begun.move(), stopping)
@@ -263,6 +267,7 @@ async function bringUp(parts: Parts, http: ListenAddress): Promise<void> {
   events.start()
   feeds.start()
   parts.probes?.start()
+  parts.queryLog?.start()
   await Promise.all([health.checker.firstRound, hosts.firstRound])
   if (signal.aborted) return
   readiness.go('checked')
@@ -307,6 +312,7 @@ function upkeep(parts: Parts): Disposable {
         .then((feeds) => feedRetention.run([probesFeed, ...feeds], new Date()))
         .catch(failing(log, 'old rows of feeds were not dropped'))
     }),
+    every(queryLogEveryMs, () => cutBackQueryLog(parts)),
     every(cookieKeysEveryMs, () => {
       settings.follow(database).catch(failing(log, 'the cookie secrets were not read'))
     }),

@@ -18,10 +18,7 @@ import {
 } from './counters.ts'
 import { formatIpv4, formatIpv6 } from './wire/address.ts'
 import { rcodeName, rcodes } from './wire/constants.ts'
-import { typeName } from './wire/rdata.ts'
-
-/** Types that only a question has. */
-const questionTypes: Readonly<Record<number, string>> = { 251: 'IXFR', 252: 'AXFR', 255: 'ANY' }
+import { queriedTypeName } from './wire/rdata.ts'
 
 type TapCount = { readonly outcome: (typeof tapOutcomes)[number]; readonly count: number }
 
@@ -47,7 +44,7 @@ export interface CounterTotals {
 export function readCounters(buffers: readonly SharedArrayBuffer[]): CounterTotals {
   const cells = buffers.map((buffer) => new Float64Array(buffer))
   const total = (index: number) => cells.reduce((sum, array) => sum + array[index]!, 0)
-  const typeLabels = [...countedTypes.map((type) => questionTypes[type] ?? typeName(type)), 'other']
+  const typeLabels = [...countedTypes.map(queriedTypeName), 'other']
   return {
     queries: (['ipv4', 'ipv6'] as const).flatMap((family, block) =>
       typeLabels.map((qtype, slot) => ({

@@ -110,9 +110,10 @@ export function wholeFrames(frames: Uint8Array, most: number): Uint8Array {
   if (frames.length <= most) return frames
   const view = new DataView(frames.buffer, frames.byteOffset, frames.byteLength)
   let end = 0
-  for (;;) {
+  while (end < frames.length) {
     const next = end + 4 + view.getUint32(end)
-    if (end > 0 && next > most) return frames.subarray(0, end)
+    if (end > 0 && next > most) break
     end = next
   }
+  return frames.subarray(0, end)
 }

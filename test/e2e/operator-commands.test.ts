@@ -11,7 +11,7 @@ import { ask } from './ask.ts'
 import { eventually, put, putService, startBackend } from './fixture.ts'
 
 const main = join(repository, 'src/main.ts')
-const daemon = await startDaemonProcess()
+const daemon = await startDaemonProcess({ env: { POOLDNS_QUERY_LOG: '1/1' } })
 t.teardown(() => daemon.stop())
 const home = await mkdtemp(join(tmpdir(), 'pooldns-operator-'))
 const env: NodeJS.ProcessEnv = {
@@ -166,6 +166,45 @@ t.test('events, and those to come', async (t) => {
   t.same(await once(following, 'exit'), [0, null])
   t.equal((await pooldns(['undrain', `${pool}/${first}`])).code, 0)
   t.equal((await pooldns(['events', '--limit', 'many'])).code, 2)
+})
+
+t.test('the query log, and what comes to it', async (t) => {
+  const logged = (name: string) =>
+    eventually(async () => {
+      const { stdout } = await pooldns(['queries', '--name', name, '--json', '--limit', '1'])
+      return stdout === '' ? undefined : JSON.parse(stdout)
+    })
+  await ask(daemon.dns, www)
+  const found = await logged(www)
+  t.match(found, { client: '127.0.0.0/24', transport: 'udp', name: www, type: 'A', rcode: 'NOERROR' })
+  t.match(found.answered, [{ service: www, pool, member: /^m/ }])
+  await ask(daemon.dns, 'nx.example.test')
+  await logged('nx.example.test')
+  const words = ['queries', '--limit', '1', '--rcode', 'nxdomain', '--follow']
+  const following = spawn(node, [main, ...words], { env, stdio: ['ignore', 'pipe', 'inherit'] })
+  t.teardown(() => following.kill('SIGKILL'))
+  const lines = createInterface({ input: following.stdout })[Symbol.asyncIterator]()
+  for (const name of ['nx', 'ny']) {
+    await ask(daemon.dns, `${name}.example.test`)
+    const line = new RegExp(
+      `^\\S+Z {2}127\\.0\\.0\\.0/24 +udp {2}${name}\\.example\\.test A {2}NXDOMAIN, \\d+ octets$`,
+    )
+    t.match(String((await lines.next()).value), line)
+    // It was asked for twice.
+    if (name === 'nx') t.match(String((await lines.next()).value), line)
+  }
+  following.kill('SIGINT')
+  t.same(await once(following, 'exit'), [0, null])
+  const text = await pooldns(['queries', '--service', www, '--client', '127.0.0.9', '--since', '1h'])
+  t.match(text.stdout, new RegExp(`${www} A {2}NOERROR, \\d+ octets from ${pool}/m`), text.stderr)
+  for (const words of [
+    ['--limit', '1001'],
+    ['--since', 'yesterday'],
+  ]) {
+    const { code, stderr } = await pooldns(['queries', ...words])
+    t.equal(code, 2)
+    t.match(stderr, words[0]!)
+  }
 })
 
 t.test('lists, one thing, and one thing in an editor', async (t) => {

@@ -16,6 +16,9 @@ export const gradualLock = zoneRows + 1
 /** Whoever drops rows of feeds. */
 export const feedRetentionLock = zoneRows + 2
 
+/** Whoever cuts back the query log. */
+export const queriesLock = zoneRows + 3
+
 /** The lock of a zone. Two zones with the same one merely wait for each other. */
 export function zoneLock(apex: string): number {
   // FNV-1a, of 32 bits.

@@ -234,6 +234,14 @@ export function typeName(type: number): string {
   return byType.get(type)?.name ?? `TYPE${type}`
 }
 
+/** Types that only a question has. */
+const questionTypes: Readonly<Record<number, string>> = { 251: 'IXFR', 252: 'AXFR', 255: 'ANY' }
+
+/** The same of a type that is asked for. */
+export function queriedTypeName(type: number): string {
+  return questionTypes[type] ?? typeName(type)
+}
+
 /**
  * Number of a type that an RRset can have, from its mnemonic or from `TYPE123`, in either case.
  *

@@ -1,6 +1,7 @@
 /**
  * Lookup, validate and history, each under `/v1` and, for older clients, without it. They are limited by client, and
- * open to everybody or behind a token, as the configuration says.
+ * open to everybody or behind a token, as the configuration says; but for what of history is about others (`queries.ts`), which is
+ * behind a token always.
  */
 import { isIPv4 } from 'node:net'
 import rateLimit from '@fastify/rate-limit'
@@ -22,6 +23,7 @@ import type { Ground, Tools } from '../context.ts'
 import { HttpError } from '../errors.ts'
 import { bearer, json, problems as problemResponses } from '../schemas.ts'
 import { lookupAddresses, parseLookupName } from './lookup.ts'
+import { aboutQueries, HistoryQuery, listLoggedQueries, QueryPage } from './queries.ts'
 
 const defaultPerMinute = 300
 
@@ -72,9 +74,16 @@ function requireTokenUnlessOpen(context: Ground & Tools): (request: FastifyReque
   const admit = requireToken(context)
   const { publicTools, publicToolsAnywhere = false } = context
   return async (request) => {
-    if (publicTools && (publicToolsAnywhere || request.client?.local)) return
+    const isOpen = publicTools && (publicToolsAnywhere || request.client?.local === true)
+    if (isOpen && !asksForOthers(request)) return
     await admit(request)
   }
+}
+
+/** Nothing has checked the query yet: what does not ask for lookups in just this way is taken for more. */
+function asksForOthers({ query }: FastifyRequest): boolean {
+  const { source = 'lookups' } = query as Readonly<Record<string, unknown>>
+  return source !== 'lookups'
 }
 
 function holderOf(request: FastifyRequest): Holder {
@@ -194,17 +203,29 @@ function validateRoutes(app: FastifyInstance, context: Ground & Tools, version: 
 }
 
 function historyRoute(app: FastifyInstance, context: Ground & Tools, version: string): void {
+  const lookups = Type.Array(LookupView)
+  const hasQueries = version !== ''
   const schema = {
     ...documentation(context, 'listLookups', version),
-    summary: `The last ${historyLength} lookups, newest first`,
+    summary: hasQueries
+      ? `The last ${historyLength} lookups, or with \`source=dns\` the query log, newest first`
+      : `The last ${historyLength} lookups, newest first`,
+    ...(hasQueries ? { description: aboutQueries, querystring: HistoryQuery } : {}),
     response: {
-      200: json('As lookup returned them.', Type.Array(LookupView), cachedHeaders),
+      200: json(
+        hasQueries
+          ? 'Lookups as lookup returned them; with `source=dns` a page of queries.'
+          : 'As lookup returned them.',
+        hasQueries ? Type.Union([lookups, QueryPage]) : lookups,
+        cachedHeaders,
+      ),
       ...notModified,
       ...problemResponses(401, 403, 429, 503),
     },
   }
-  app.get(`${version}/history`, { schema, config }, (request, reply) =>
-    replyCached(context, request, reply, {
+  app.get(`${version}/history`, { schema, config }, (request, reply) => {
+    if (hasQueries && asksForOthers(request)) return listLoggedQueries(context, request)
+    return replyCached(context, request, reply, {
       what: 'lookups',
       by: null,
       subject: 'lookups',
@@ -213,6 +234,6 @@ function historyRoute(app: FastifyInstance, context: Ground & Tools, version: st
         const found = await context.database.read((tx) => recentLookups(tx, historyLength))
         return jsonContent(found.map(presentLookup))
       },
-    }),
-  )
+    })
+  })
 }

@@ -3,6 +3,9 @@ import { once } from 'node:events'
 import { decode, encode } from 'dns-packet'
 import t from 'tap'
 import { parseLookupName } from '../../../../src/controlplane/api/tools/lookup.ts'
+import type { LoggedQuery } from '../../../../src/controlplane/model/logged-query.ts'
+import { appendQueries } from '../../../../src/controlplane/store/queries.ts'
+import { createToken } from '../../../../src/controlplane/store/tokens.ts'
 import { startPostgres } from '../../../support/postgres.ts'
 import { startUpstream } from '../../../support/upstream.ts'
 import { startHarness } from '../fixture.ts'
@@ -181,4 +184,74 @@ t.test('validate takes dotted quads without leading zeros and nothing else', asy
   t.equal((await call('GET', '/tools/validate')).status, 400)
   t.equal((await call('POST', '/v1/tools/validate', { ip: 1 })).status, 400)
   t.equal((await call('POST', '/v1/tools/validate', { address: '1.2.3.4' })).status, 400)
+})
+
+t.test('the query log is for those with a token for all of the server', async (t) => {
+  await using harness = await startHarness(await postgres.createDatabase(), { publicToolsAnywhere: true })
+  const { call, database } = harness
+  const at = (second: number) => new Date(Date.UTC(2026, 1, 1, 0, 0, second))
+  const logged = (second: number, name: string, client: string): LoggedQuery => ({
+    at: at(second),
+    client,
+    transport: 'udp',
+    name,
+    type: 'A',
+    rcode: 'NOERROR',
+    octets: 50,
+    answered: [{ service: name, pool: 'web', member: 'a' }],
+  })
+  await database.record((tx) =>
+    appendQueries(tx, 'n1', [
+      logged(1, 'a.test', '192.0.2.0/24'),
+      logged(2, 'b.test', '192.0.2.0/24'),
+      logged(3, 'a.test', '2001:db8::/56'),
+    ]),
+  )
+  const tokens = await database.record(async (tx) => ({
+    reader: await createToken(tx, 'reader', ['read']),
+    pusher: await createToken(tx, 'pusher', ['report']),
+    limited: await createToken(tx, 'limited', ['read'], { limits: { services: ['a.test'] } }),
+  }))
+  const queries = '/v1/history?source=dns'
+  for (const path of [queries, '/v1/history?source=', '/v1/history?source=lookups&source=dns']) {
+    t.equal((await call('GET', path, undefined, { token: null })).status, 401, path)
+    t.equal((await call('GET', path, undefined, { token: tokens.pusher })).status, 403, path)
+    t.equal((await call('GET', path, undefined, { token: tokens.limited })).status, 403, path)
+  }
+  t.same((await call('GET', '/v1/history?source=lookups', undefined, { token: null })).body, [])
+  t.same((await call('GET', '/history?source=dns', undefined, { token: tokens.reader })).body, [])
+  const names = async (filter: string) => {
+    const { status, body } = await call('GET', `${queries}${filter}`, undefined, { token: tokens.reader })
+    t.equal(status, 200, filter)
+    return body.items.map(({ name }: { name: string }) => name)
+  }
+  t.same(await names(''), ['a.test', 'b.test', 'a.test'])
+  t.same(await names('&name=A.Test.'), ['a.test', 'a.test'])
+  t.same(await names('&name=.'), [])
+  t.same(await names('&service=b.test'), ['b.test'])
+  t.same(await names('&client=192.0.2.77&rcode=noerror&node=n1'), ['b.test', 'a.test'])
+  t.same(await names(`&since=${at(2).toISOString()}&until=${at(3).toISOString()}`), ['b.test'])
+  const { body } = await call('GET', `${queries}&limit=2`)
+  t.match(body.items[0], {
+    at: at(3).toISOString(),
+    node: 'n1',
+    client: '2001:db8::/56',
+    transport: 'udp',
+    type: 'A',
+    rcode: 'NOERROR',
+    octets: 50,
+    answered: [{ service: 'a.test', pool: 'web', member: 'a' }],
+  })
+  t.same(await names(`&cursor=${body.nextCursor}`), ['a.test'])
+  for (const [wrong, path] of [
+    ['nmae=a.test', 'nmae'],
+    ['name=a..test', 'name'],
+    ['client=192.0.2', 'client'],
+    ['since=now', 'since'],
+    ['limit=0', 'limit'],
+  ] as const) {
+    const { status, body } = await call('GET', `${queries}&${wrong}`)
+    t.equal(status, 400, wrong)
+    t.match(body.errors[0].path, path, wrong)
+  }
 })

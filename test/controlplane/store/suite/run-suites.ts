@@ -12,6 +12,7 @@ import { hostsSuite } from './hosts.ts'
 import { journalSuite } from './journal.ts'
 import { overridesSuite } from './overrides.ts'
 import { poolsSuite } from './pools.ts'
+import { queriesSuite } from './queries.ts'
 import { reachedSuite } from './reached.ts'
 import { referencesSuite } from './references.ts'
 import { rrsetsSuite } from './rrsets.ts'
@@ -37,6 +38,7 @@ const suites = {
   events: eventsSuite,
   webhooks: webhooksSuite,
   reached: reachedSuite,
+  queries: queriesSuite,
   'rows of feeds': feedRowsSuite,
 }
 
@@ -49,7 +51,7 @@ export async function runSuites(t: Test, url: string | null, dataDir: string): P
     await database.record((tx) =>
       // The audit log refuses to be emptied, but to who may turn triggers off.
       tx.execute(sql`set local session_replication_role = replica; truncate feed_sources, feeds, zones, rrsets, monitors, monitor_parts, pools, members, services, service_pools, overrides, member_health,
-        events, webhooks, changes, audit_log, tokens, lookups, nodes, reports`),
+        events, webhooks, changes, audit_log, tokens, lookups, queries, nodes, reports`),
     )
     await t.test(name, (t) => suite(t, database))
   }
