@@ -1,42 +1,46 @@
-// Runs test files as they are, each by a Node of its own. tap can run them too (`npx tap FILE`), but what it loads into each process and
-// thread, for coverage and for mocks, which no test here has, takes 0.4 s of CPU.
+// Runs test files as they are, each by a Node of its own or a few of them by one. tap can run them too (`npx tap FILE`), but what it loads
+// into each process and thread, for coverage and for mocks, which no test here has, takes 0.4 s of CPU.
 import { spawn } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
 
 /** For tap, inside of the file, to say what did not come. */
 const graceMs = 30_000
+const batchEntry = fileURLToPath(new URL('batch.mjs', import.meta.url))
 
 /**
- * Tells of each file in one line, and of one that fails all that it said. Those that come first are begun first.
+ * Tells of each batch of files in one line, and of one that fails all that it said. Those that come first are begun first.
  *
- * @param files their paths below `cwd`
- * @param env the environment of each, by its path
+ * @param batches paths below `cwd`; those of one batch share a process
+ * @param env the environment of each batch
  * @returns whether all passed
  */
-export async function runFiles(files, { cwd, env, jobs, timeoutSeconds }) {
-  const waiting = [...files]
+export async function runFiles(batches, { cwd, env, jobs, timeoutSeconds }) {
+  const waiting = [...batches]
   const failed = []
   const skipped = new Set()
   const work = async () => {
-    for (let file = waiting.shift(); file !== undefined; file = waiting.shift()) {
-      const { passed, seconds, output } = await runFile(file, { cwd, env: env(file), timeoutSeconds })
-      for (const [, name, why] of output.matchAll(/^ *ok \d+ - (.*) # SKIP(.*)/gm))
-        skipped.add(`${file}: ${name}:${why}`)
-      if (!passed) failed.push(file)
-      console.log(`${passed ? 'ok' : 'not ok'} - ${file} (${seconds} s)${passed ? '' : `\n${output}`}`)
+    for (let batch = waiting.shift(); batch !== undefined; batch = waiting.shift()) {
+      const name = batch.join(' ')
+      const { passed, seconds, output } = await runBatch(batch, { cwd, env: env(batch), timeoutSeconds })
+      for (const [, test, why] of output.matchAll(/^ *ok \d+ - (.*) # SKIP(.*)/gm))
+        skipped.add(`${name}: ${test}:${why}`)
+      if (!passed) failed.push(name)
+      console.log(`${passed ? 'ok' : 'not ok'} - ${name} (${seconds} s)${passed ? '' : `\n${output}`}`)
     }
   }
   await Promise.all(Array.from({ length: jobs }, work))
-  console.log(`\n${files.length - failed.length} of ${files.length} files passed`)
+  const files = batches.flat().length
+  console.log(`\n${files} files in ${batches.length} processes, of which ${failed.length} failed`)
   if (skipped.size > 0) console.log(`\nSkipped:\n  ${[...skipped].join('\n  ')}`)
   if (failed.length > 0) console.log(`\nFailed:\n  ${failed.join('\n  ')}`)
   return failed.length === 0
 }
 
-function runFile(file, { cwd, env, timeoutSeconds }) {
+function runBatch(batch, { cwd, env, timeoutSeconds }) {
   const startedAt = performance.now()
-  const child = spawn(process.execPath, [file], {
+  const child = spawn(process.execPath, [batch.length === 1 ? batch[0] : batchEntry], {
     cwd,
-    env: { ...env, TAP_TIMEOUT: String(timeoutSeconds) },
+    env: { ...env, TAP_TIMEOUT: String(timeoutSeconds), POOLDNS_TEST_BATCH: batch.join('\n') },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   const timer = setTimeout(() => child.kill('SIGKILL'), timeoutSeconds * 1000 + graceMs)
