@@ -86,7 +86,7 @@ function serviceLines(service: Service): string[] {
       ? `${ttl} s`
       : `${ttl} s, ${minTtl} s while the answer may change soon${unsettled ? ', as now' : ''}`
   return [
-    `Service ${name}: ${state}`,
+    `Service ${name}: ${state === 'absent' ? 'has nothing of that family' : state}`,
     ...table(
       [
         ['TTL', times],
@@ -102,14 +102,15 @@ function serviceLines(service: Service): string[] {
 function levelLines({ service, steer, up, area, choices }: Level, asked: string): string[] {
   const whose = service === asked ? 'Choices' : `Choices of service ${service}`
   const areaText = area === null ? '' : `, area ${area.number}: ${area.choices.join(', ')}`
-  const rows = choices.map(({ taken, kind, name, up, latencyMs, why }) => ({
+  const isAbsent = choices.length > 0 && choices.every(({ absent }) => absent)
+  const rows = choices.map(({ taken, kind, name, up, absent, latencyMs, why }) => ({
     '': taken ? '*' : '',
     CHOICE: `${kind} ${name}`,
-    STATE: up ? 'up' : 'down',
+    STATE: absent ? '' : up ? 'up' : 'down',
     LATENCY: milliseconds(latencyMs),
     WHY: why,
   }))
-  return [`  ${whose}: by ${steer}${up ? '' : ', none is up'}${areaText}`, ...table(rows, 2)]
+  return [`  ${whose}: by ${steer}${up || isAbsent ? '' : ', none is up'}${areaText}`, ...table(rows, 2)]
 }
 
 function poolLines(pool: Pool): string[] {
@@ -117,7 +118,7 @@ function poolLines(pool: Pool): string[] {
   const how = answers === null ? select : `${select}, at most ${answers} in an answer`
   const watched = monitor === null ? 'not monitored' : `monitor ${monitor}`
   return [
-    `  ${met ? '* ' : ''}Pool ${name}: ${condition}, ${reason}; ${how}; ${watched}${capacityText(pool)}`,
+    `  ${met ? '* ' : ''}Pool ${name}: ${condition === 'absent' ? '' : `${condition}, `}${reason}; ${how}; ${watched}${capacityText(pool)}`,
     ...table(members.map(memberRow), 2),
   ]
 }

@@ -97,6 +97,7 @@ const reply: ExplainReply = {
               name: 'web',
               weight: 100,
               up: true,
+              absent: false,
               used: true,
               taken: true,
               latencyMs: 12.3,
@@ -107,6 +108,7 @@ const reply: ExplainReply = {
               name: 'inner.test',
               weight: 100,
               up: false,
+              absent: false,
               used: false,
               taken: false,
               latencyMs: null,
@@ -224,6 +226,36 @@ t.test('the text leaves out what says nothing', async (t) => {
       'Why       no zone here holds the name\n',
   )
   const [service] = reply.services
+  const [choice] = service!.levels[0]!.choices
+  const nothing = explainText({
+    ...reply,
+    services: [
+      {
+        ...service!,
+        state: 'absent',
+        levels: [
+          {
+            ...service!.levels[0]!,
+            up: false,
+            choices: [{ ...choice!, up: false, absent: true, taken: false }],
+          },
+        ],
+        pools: [
+          {
+            ...service!.pools[0]!,
+            met: false,
+            condition: 'absent',
+            reason: 'it has no member of IPv6',
+            members: [],
+          },
+        ],
+      },
+    ],
+  })
+  t.match(nothing, /^Service www\.example\.test: has nothing of that family$/m)
+  t.match(nothing, /^ {2}Choices: by geo, area 1/m)
+  t.match(nothing, /^ {2}Pool web: it has no member of IPv6; /m)
+  t.notMatch(nothing, /down/)
   const plain = {
     ...up,
     latencyMs: null,

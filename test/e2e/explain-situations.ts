@@ -129,7 +129,7 @@ export const situations: readonly Situation[] = [
     'AAAA',
     anybody,
     {
-      why: 'service up.example.test answers from pool free, of which nothing answers type AAAA',
+      why: 'service up.example.test has no IPv6 address',
       taken: ['pool free'],
     },
   ],

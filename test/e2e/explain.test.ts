@@ -134,6 +134,19 @@ t.test('members that go down, come back, and are drained', async (t) => {
   const { status } = (await (await daemon.request('/v1/pools/web')).json()) as { status: object }
   t.match(status, { condition: 'degraded', reason: '2 of 3 members up, minUp 0' })
 
+  const six = await agreed(t, 'six.example.test', 'A', anybody)
+  t.equal(six.why, 'service six.example.test has no IPv4 address')
+  t.match(six.services[0], {
+    state: 'absent',
+    levels: [{ up: false, choices: [{ name: 'six', up: false, absent: true, why: /^no choice: / }] }],
+    pools: [{ name: 'six', condition: 'absent', reason: 'it has no member of IPv4' }],
+  })
+  t.match((await agreed(t, 'six.example.test', 'AAAA', anybody)).services[0], {
+    state: 'up',
+    levels: [{ choices: [{ absent: false }] }],
+    pools: [{ condition: 'healthy' }],
+  })
+
   await put(daemon, '/v1/overrides/w*/m3', { state: 'drain', reason: 'new disks' })
   const drained = await agreed(t, name, 'A', anybody)
   t.same(

@@ -1,13 +1,14 @@
 /** Explanations as JSON. What is known of a member beside them the API says everywhere alike, so it hands that in. */
 import Type, { type TProperties, type TSchema } from 'typebox'
 import { poolConditions } from '../model/event.ts'
+import { type Asked, familyNames } from '../model/family.ts'
 import { type HealthState, healthStates } from '../model/observation.ts'
 import type { Override } from '../model/override.ts'
 import { allDownPolicies, type Member, type MinUp, type Pool, poolSelects } from '../model/pool.ts'
 import { serviceSteers } from '../model/service.ts'
 import { areasOf, choiceKey, explainArea } from '../steering/compose.ts'
 import { type Fed, fedStates } from '../steering/fed.ts'
-import { poolCondition } from '../steering/judge.ts'
+import { type PoolJudgement, poolCondition } from '../steering/judge.ts'
 import type { ServiceJudgement } from '../steering/selection.ts'
 import {
   AnswerView,
@@ -42,6 +43,7 @@ const ChoiceView = Type.Object({
   name: Type.String(),
   weight: Type.Integer(),
   up: Type.Boolean({ description: 'whether it counts as up to the service' }),
+  absent: Type.Boolean({ description: 'whether it is no choice here: it has no address of the family' }),
   used: Type.Boolean({ description: 'whether some client is answered from it' }),
   taken: Type.Boolean({ description: 'whether this answer came by it' }),
   latencyMs: NumberOrNull('smoothed time of its probes'),
@@ -124,7 +126,9 @@ const poolFields = {
   monitor: TextOrNull('null: it is not monitored'),
   minUp: Type.Unsafe<MinUp>({ description: 'as in the pool' }),
   met: Type.Boolean({ description: 'whether this answer came from it' }),
-  condition: Type.Enum([...poolConditions]),
+  condition: Type.Enum([...poolConditions, 'absent'], {
+    description: 'of its members of the family that is asked for; `absent`: it has none of that family',
+  }),
   reason: Type.String(),
   capacity: FedOrNull('what a feed says of its capacity; null when it has none', {
     limit: Type.Number(),
@@ -134,7 +138,9 @@ const poolFields = {
 
 const serviceFields = {
   name: Type.String(),
-  state: Type.Enum(['up', 'down']),
+  state: Type.Enum(['up', 'down', 'absent'], {
+    description: '`absent`: nothing of it has an address of the family that is asked for',
+  }),
   outcome: AnsweredBy,
   pool: TextOrNull('the one that this answer came from'),
   ttl: Type.Integer({ description: 'in seconds, as configured' }),
@@ -209,7 +215,7 @@ function presentService<Status extends Measured>(
   const { name, ttlSeconds, minTtlSeconds } = judgement.service
   return {
     name,
-    state: judgement.up ? ('up' as const) : ('down' as const),
+    state: stateOf(judgement),
     outcome: answer?.by ?? by,
     pool: answer?.pool?.name ?? null,
     ttl: ttlSeconds,
@@ -233,6 +239,8 @@ function presentFed({ key, state, reading }: Fed, at: Date) {
   }
 }
 
+const familyText = (asked: Asked) => (asked === 'any' ? 'any family' : familyNames[asked])
+
 const rounded = (share: number) => Math.round(share * 10_000) / 10_000
 
 function presentLevel({ judgement, met, taken, area, passed }: Level) {
@@ -251,6 +259,7 @@ function presentLevel({ judgement, met, taken, area, passed }: Level) {
         name,
         weight,
         up: choice.up,
+        absent: !choice.judgement.present,
         used: choice.used,
         taken: taken === index,
         latencyMs: choice.latencyMs,
@@ -265,6 +274,17 @@ function presentLevel({ judgement, met, taken, area, passed }: Level) {
 function preference(judgement: ServiceJudgement, area: number): string[] {
   const { areas } = areasOf(judgement)
   return (areas[area] ?? areas[0]!).map((index) => choiceKey(judgement.service.choices[index]!))
+}
+
+/** What is not there is neither up nor down. */
+function stateOf({ up, present }: ServiceJudgement): 'up' | 'down' | 'absent' {
+  if (!present) return 'absent'
+  return up ? 'up' : 'down'
+}
+
+function conditionOf(judgement: PoolJudgement) {
+  if (judgement.present) return poolCondition(judgement)
+  return { condition: 'absent' as const, reason: `it has no member of ${familyText(judgement.asked)}` }
 }
 
 function presentPool<Status extends Measured>(
@@ -282,7 +302,7 @@ function presentPool<Status extends Measured>(
     monitor,
     minUp,
     met,
-    ...poolCondition(judgement),
+    ...conditionOf(judgement),
     capacity:
       capacity === null || full === null
         ? null

@@ -44,7 +44,8 @@ function describeEnd({ question, answer, services, zoneOf, isService }: Answered
   const onward = records.at(-1)?.type === 'CNAME' && type !== 'CNAME' && type !== 'ANY'
   if (rcode === 'YXDOMAIN') return 'the name that a DNAME makes of it is too long'
   if (met !== undefined) {
-    const none = rcode === 'NOERROR' && has('SOA') && met.answer?.pool != null
+    const { present } = met.selection.judgement
+    const none = present && rcode === 'NOERROR' && has('SOA') && met.answer?.pool != null
     return none ? `${met.why}, of which nothing answers type ${type}` : met.why
   }
   if (rcode === 'SERVFAIL') return 'it can not be answered now'
@@ -73,7 +74,8 @@ export function describeService(
   const pool = answer?.pool ?? null
   const room = answer === null ? '' : tellRoom(answer, name, asked)
   const from = pool === null ? '' : ` from pool ${pool.name}${room}`
-  if (answer === absentAnswer) return `service ${name} has no ${asked === 'ipv6' ? 'IPv6' : 'IPv4'} address`
+  if (answer === absentAnswer || !judgement.present)
+    return `service ${name} has no ${asked === 'ipv6' ? 'IPv6' : 'IPv4'} address`
   if (by !== 'up') return `nothing of service ${name} is up: by ${by} it answers${from || ' nothing'}`
   if (answer === null) return `service ${name} answers`
   if (nothingUp)
