@@ -11,7 +11,7 @@ import { formatMonitor, parseMonitor } from './monitor.ts'
 import { joinPath } from './path.ts'
 import { formatPool, parsePool } from './pool.ts'
 import { crossProblems, type Unread } from './references.ts'
-import { maxProblems, show, unknownField } from './schema-check.ts'
+import { isMap, maxProblems, show, unknownField } from './schema-check.ts'
 import { formatService, parseService } from './service.ts'
 import { formatZone, parseZone } from './zone.ts'
 
@@ -54,11 +54,11 @@ export function parseConfiguration(
     }
   }
   const unread = {
-    feeds: new Set<string>(),
-    monitors: new Set<string>(),
-    pools: new Set<string>(),
-    services: new Set<string>(),
-    zones: new Set<string>(),
+    feeds: new UnreadNames(),
+    monitors: new UnreadNames(),
+    pools: new UnreadNames(),
+    services: new UnreadNames(),
+    zones: new UnreadNames(),
   }
   const configuration: Configuration = {
     feeds: parseKind(document, 'feeds', parseFeed, problems, unread.feeds),
@@ -76,6 +76,15 @@ export function parseConfiguration(
     : { ok: false, problems: problems.slice(0, maxProblems) }
 }
 
+/** Names of one kind that could not be read; every name, where the kind as a whole could not be. */
+class UnreadNames extends Set<string> {
+  isWhole = false
+
+  override has(name: string): boolean {
+    return this.isWhole || super.has(name)
+  }
+}
+
 type Named = { readonly name: string } | { readonly apex: string }
 
 function nameOf(item: Named): string {
@@ -87,11 +96,13 @@ function parseKind<T extends Named>(
   kind: (typeof kinds)[number],
   parse: ParseNamed<T>,
   problems: Problem[],
-  unread: Set<string>,
+  unread: UnreadNames,
 ): T[] {
   const items = new Map<string, T>()
   // `pools:` with nothing behind it is null in YAML, and means none.
-  const fragments = mapping(document.get(kind) ?? {}, kind, 'must be a map by name', problems)
+  const written = document.get(kind) ?? {}
+  const fragments = mapping(written, kind, 'must be a map by name', problems)
+  unread.isWhole = !isMap(written)
   for (const [key, fragment] of fragments) {
     const path = joinPath(kind, key)
     const item = parse(key, fragment, path, problems)

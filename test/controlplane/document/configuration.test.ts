@@ -504,6 +504,23 @@ services: { a.test: { pools: [p, p], ttl: soon, whenAllDown: fallback } }
   )
 })
 
+t.test('a kind that could not be read lacks nothing that others name', (t) => {
+  const read = parseConfiguration({
+    pools: [{ name: 'eu' }],
+    services: { 'www.example.test': { pools: ['eu'], whenAllDown: 'fallback', fallback: 'us' } },
+    zones: 'example.test',
+  })
+  t.match(read, {
+    ok: false,
+    problems: [
+      { path: 'pools', message: 'must be a map by name, not a list' },
+      { path: 'zones', message: /^must be a map by name, not / },
+    ],
+  })
+  t.equal(read.ok ? 0 : read.problems.length, 2)
+  t.end()
+})
+
 t.test('names that JavaScript knows are names like others', async (t) => {
   const result = parseDocument('pools: { constructor: { members: { valueof: { address: 192.0.2.1 } } } }')
   t.ok(result.ok && result.configuration.pools[0]?.name === 'constructor')
