@@ -59,8 +59,11 @@ export const changes = pgTable(
   ],
 )
 
-/** What changed the configuration: a request, a document, a return to an earlier revision, the steps of a gradual change, the demo. */
-export const changeSources = ['api', 'apply', 'rollback', 'gradual', 'demo'] as const
+/**
+ * What changed the configuration: a request, one of the command line, a document, a return to an earlier revision, the steps of a gradual
+ * change, the demo.
+ */
+export const changeSources = ['api', 'command', 'apply', 'rollback', 'gradual', 'demo'] as const
 
 /** Who made a revision, by what, and why. */
 export const revisions = pgTable(

@@ -2,6 +2,7 @@
 import { Agent, fetch, Headers, type RequestInit, type Response } from 'undici'
 import { ControlError, type Problem } from '../controlplane/model/errors.ts'
 import { withoutAdvice } from '../controlplane/model/reason.ts'
+import { commandAgent, version } from '../version.ts'
 
 /**
  * Waits for as long as a server works: an import of millions of RRs is answered when it is served, later than the five minutes after
@@ -40,6 +41,7 @@ export class ApiClient {
   async ask(path: string, init: RequestInit = {}): Promise<Response> {
     const headers = new Headers(init.headers)
     headers.set('authorization', `Bearer ${this.token}`)
+    headers.set('user-agent', `${commandAgent}/${version}`)
     const how = { ...init, headers, redirect: 'error', dispatcher: patientAgent } as const
     const response = await fetch(this.origin + path, how).catch((error: unknown) => {
       const mayBeDone = isChange(path, init) && isBroken(error)

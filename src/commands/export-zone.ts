@@ -9,7 +9,7 @@ import { umaskOfUser } from '../umask.ts'
 import type { ApiClient } from './api-client.ts'
 import { defineCommand } from './frame/command.ts'
 import { withOwnDatabase } from './own-database.ts'
-import { namedServer, serverOptions } from './server-choice.ts'
+import { serverOptions, serverOrDatabase } from './server-choice.ts'
 import { parseApex, zonefilePath } from './zone-files.ts'
 
 /** `pooldns export-zone APEX`: from the database, or from a running server, to standard output or a file. */
@@ -32,7 +32,7 @@ export const exportZoneCommand = defineCommand({
     'Without a server it opens the database itself: that of DATABASE_URL, or the embedded one of a server that is stopped.',
   async run({ apex }, { output = '-', ...given }) {
     const zone = parseApex(apex)
-    const server = namedServer(given, process.env)
+    const server = serverOrDatabase(given, process.env)
     if (server !== null) return send(await getZonefile(server, zone), output)
     await using spool = await Spool.create(tmpdir())
     await withOwnDatabase(async (database) => {

@@ -20,8 +20,8 @@ import { printable } from '../terminal-text.ts'
 import { type ApiClient, RefusedByServer } from './api-client.ts'
 import { defineCommand } from './frame/command.ts'
 import { problemLine } from './import-zone-text.ts'
-import { actor, withOwnDatabase } from './own-database.ts'
-import { namedServer, serverOptions } from './server-choice.ts'
+import { author, withOwnDatabase } from './own-database.ts'
+import { serverOptions, serverOrDatabase } from './server-choice.ts'
 
 /**
  * `pooldns import-feed FILE --feed NAME`: rows into a feed, which is declared by the header of the file where there is none. Problems
@@ -69,7 +69,7 @@ export const importFeed = defineCommand({
       )
     }
     const order = { file, feed, format: format ?? formatOf(file), skipBad }
-    await importFile(order, namedServer(given, process.env), progress ?? process.stderr.isTTY === true)
+    await importFile(order, serverOrDatabase(given, process.env), progress ?? process.stderr.isTTY === true)
   },
 })
 
@@ -140,7 +140,7 @@ async function intoDatabase(
   let feed = await database.read((tx) => getFeed(tx, order.feed))
   if (feed === null) {
     const declared = await declaredBy(order, source)
-    await database.write(actor, (write) => putFeed(write, declared, { ifNoneMatch: '*' }))
+    await database.write(author, (write) => putFeed(write, declared, { ifNoneMatch: '*' }))
     feed = (await database.read((tx) => getFeed(tx, order.feed)))!
   }
   const known = feed

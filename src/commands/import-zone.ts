@@ -8,8 +8,8 @@ import { printable } from '../terminal-text.ts'
 import type { ApiClient } from './api-client.ts'
 import { defineCommand } from './frame/command.ts'
 import { type ImportStatus, Progress, summary } from './import-zone-text.ts'
-import { actor, withOwnDatabase } from './own-database.ts'
-import { namedServer, serverOptions } from './server-choice.ts'
+import { author, withOwnDatabase } from './own-database.ts'
+import { serverOptions, serverOrDatabase } from './server-choice.ts'
 import { importOptions, parseApex, putZonefile } from './zone-files.ts'
 import { ZoneText } from './zone-text.ts'
 
@@ -44,7 +44,7 @@ export const importZoneCommand = defineCommand({
     'Without a server it opens the database itself: that of DATABASE_URL, or the embedded one of a server that is stopped.',
   async run({ file }, { zone, dryRun = false, progress, ...given }) {
     if (zone === undefined) throw new UsageError('import-zone needs --zone APEX')
-    await importFile({ file, zone: parseApex(zone), dryRun }, namedServer(given, process.env), progress)
+    await importFile({ file, zone: parseApex(zone), dryRun }, serverOrDatabase(given, process.env), progress)
   },
 })
 
@@ -86,7 +86,7 @@ async function importHere(
     const done = await importZone(database, {
       apex: zone,
       source: spool?.read() ?? source,
-      actor,
+      by: author,
       condition: {},
       dryRun,
       onProgress: (rrs) => progress.stored(rrs),

@@ -14,8 +14,8 @@ import { AssembledLines } from './assembled-lines.ts'
 import { defineCommand } from './frame/command.ts'
 import type { ImportStatus } from './import-zone-text.ts'
 import { IncludedFiles } from './included-files.ts'
-import { actor, withOwnDatabase } from './own-database.ts'
-import { namedServer, serverOptions } from './server-choice.ts'
+import { author, withOwnDatabase } from './own-database.ts'
+import { serverOptions, serverOrDatabase } from './server-choice.ts'
 import { importOptions, putZonefile } from './zone-files.ts'
 import { mayInclude, ZoneText } from './zone-text.ts'
 
@@ -48,7 +48,7 @@ export const importZonesCommand = defineCommand({
   async run({ dir }, { dryRun = false, progress, ...given }) {
     const files = await zoneFiles(dir)
     const told = new Told(files.length, progress ?? process.stderr.isTTY === true, dryRun)
-    const server = namedServer(given, process.env)
+    const server = serverOrDatabase(given, process.env)
     if (server === null) await importHere(files, dryRun, told)
     else await importBy(server, files, dryRun, told)
     told.finish()
@@ -113,7 +113,7 @@ async function importHere(files: readonly ZoneFile[], dryRun: boolean, told: Tol
         batch.map(({ apex }, index) => ({
           apex,
           source: texts[index]!.read(),
-          actor,
+          by: author,
           condition: {},
           dryRun,
         })),

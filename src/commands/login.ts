@@ -22,6 +22,11 @@ export const login = defineCommand({
   async run({ url = 'http://127.0.0.1:3000' }) {
     const server = parseOrigin(url, 'the server')
     const token = tokenOf(process.env) ?? (await readToken(server))
+    if (token === '') {
+      throw new UsageError(
+        `no token came by standard input: type it at a terminal, or say "pooldns login ${server} < FILE", or where it is by POOLDNS_TOKEN_FILE`,
+      )
+    }
     if (!/^[\x21-\x7e]+$/.test(token)) throw new UsageError('a token is one word of printable characters')
     trustFor(server)
     await new ApiClient(server, token).ask('/v1/zones?limit=1')

@@ -4,10 +4,11 @@ import { join } from 'node:path'
 import { readConfig, UsageError } from '../config.ts'
 import { ControlError } from '../controlplane/model/errors.ts'
 import { Database } from '../controlplane/store/database.ts'
+import { addressLeftIn } from '../daemon/http-address.ts'
 import { trustSystemAuthorities } from '../trust.ts'
 
-/** Who the audit log says it was: whoever may open the database. */
-export const actor = 'command line'
+/** Who the audit log and the history say it was: whoever may open the database. */
+export const author = { actor: 'command line', source: 'command', message: null } as const
 
 /** How long a command waits for a database that is still starting. */
 const patienceMs = 30_000
@@ -65,8 +66,9 @@ export async function withOwnDatabase<T>(work: (database: Database) => Promise<T
   } catch (error) {
     // The embedded database has one user at a time, which is as a rule the server.
     if (opened || !(error instanceof ControlError) || error.code !== 'conflict') throw error
-    throw new Error(`${error.message}; if that is a running server, go by it with --server URL`, {
-      cause: error,
-    })
+    const { dataDir } = readConfig([], process.env)
+    const left = addressLeftIn(dataDir)
+    const how = left === null ? 'with --server URL' : `at ${left}, without --database`
+    throw new Error(`${error.message}; if that is a running server, go by it ${how}`, { cause: error })
   }
 }

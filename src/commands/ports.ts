@@ -20,9 +20,15 @@ export async function checkPorts(
   for (const address of dnsListen) await check('POOLDNS_DNS_LISTEN', address, [listen, bind])
 }
 
+const flags = { POOLDNS_DNS_LISTEN: '--dns-listen', POOLDNS_HTTP_LISTEN: '--http-listen' } as const
+
 type Try = (address: ListenAddress) => Promise<void>
 
-async function check(variable: string, address: ListenAddress, tries: readonly Try[]): Promise<void> {
+async function check(
+  variable: keyof typeof flags,
+  address: ListenAddress,
+  tries: readonly Try[],
+): Promise<void> {
   if (address.port === 0) return
   for (const attempt of tries) {
     try {
@@ -32,15 +38,19 @@ async function check(variable: string, address: ListenAddress, tries: readonly T
       const { code = '' } = failure
       // Left out later, and told, where the address is a wildcard.
       if (isMissingFamily(address, failure)) continue
-      throw new Error(`${variable}: ${formatListenAddress(address)}: ${code}: ${explain(code, address)}`, {
-        cause: error,
-      })
+      throw new Error(
+        `${variable}: ${formatListenAddress(address)}: ${code}: ${explain(variable, code, address)}`,
+        {
+          cause: error,
+        },
+      )
     }
   }
 }
 
-function explain(code: string, { port }: ListenAddress): string {
-  if (code === 'EADDRINUSE') return 'another program has the address already'
+function explain(variable: keyof typeof flags, code: string, { host, port }: ListenAddress): string {
+  if (code === 'EADDRINUSE')
+    return `another program has the address already: end it, or listen elsewhere by ${flags[variable]} or ${variable}, such as ${formatListenAddress({ host, port: portBeside(port) })}`
   if (code === 'EADDRNOTAVAIL') return 'this host has no such address'
   if (code === 'EACCES' && port < firstFreePort)
     return (
@@ -48,6 +58,12 @@ function explain(code: string, { port }: ListenAddress): string {
       '(AmbientCapabilities=CAP_NET_BIND_SERVICE), have systemd open the socket, or take another port'
     )
   return 'it can not be listened on'
+}
+
+/** One that is likely to be free, and for everybody. */
+function portBeside(port: number): number {
+  if (port < firstFreePort) return 9999
+  return port === 65_535 ? port - 1 : port + 1
 }
 
 async function listen({ host, port }: ListenAddress): Promise<void> {

@@ -1,12 +1,15 @@
 /**
  * Which server a command speaks to, and with which token. What is said on the command line goes first, then the environment, then what
- * `pooldns login` has written down, then the server on this host.
+ * `pooldns login` has written down, then the server on this host: at the address that it has left in its data directory.
  *
- * A token goes to no server that it isn't for: that of a login to its own alone, and that of the data directory to this host alone.
+ * A token goes to no server that it isn't for: that of a login to its own alone, and that of the data directory to this host alone, or to
+ * the address that lies beside it.
  */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { secretOf, UsageError } from '../config.ts'
+import { holderOf } from '../controlplane/store/data-directory-lock.ts'
+import { addressLeftIn } from '../daemon/http-address.ts'
 import { trustSystemAuthorities } from '../trust.ts'
 import { ApiClient } from './api-client.ts'
 import { type Login, readLogin } from './login-file.ts'
@@ -16,7 +19,8 @@ export const serverOptions = {
   server: {
     type: 'string',
     value: 'URL',
-    summary: 'the server (POOLDNS_SERVER; by default that of "pooldns login", or http://127.0.0.1:3000)',
+    summary:
+      'the server (POOLDNS_SERVER; by default that of "pooldns login", or the one of the data directory)',
   },
   token: {
     type: 'string',
@@ -44,7 +48,13 @@ const defaultOrigin = 'http://127.0.0.1:3000'
 export function theServer(given: Given, environment: Environment): ApiClient {
   return (
     namedServer(given, environment) ??
-    client(defaultOrigin, 'the server on this host', given, environment, null)
+    client(
+      addressLeftIn(dataDirOf(environment)) ?? defaultOrigin,
+      'the server on this host',
+      given,
+      environment,
+      null,
+    )
   )
 }
 
@@ -57,6 +67,20 @@ export function namedServer(given: Given, environment: Environment): ApiClient |
     return client(parseOrigin(named, source), source, given, environment, login)
   }
   return login === null ? null : client(login.server, 'the login', given, environment, login)
+}
+
+/**
+ * The server by which a command goes that could open the database itself: one that is named, or the one that has the embedded database
+ * open. Null where the database is to be opened. @throws UsageError
+ */
+export function serverOrDatabase(given: Given, environment: Environment): ApiClient | null {
+  const named = namedServer(given, environment)
+  if (named !== null || environment.DATABASE_URL) return named
+  const dataDir = dataDirOf(environment)
+  const origin = holderOf(dataDir) === null ? null : addressLeftIn(dataDir)
+  return origin === null
+    ? null
+    : client(origin, `the server that has ${dataDir}, ${origin},`, given, environment, null)
 }
 
 /** Every server that options or the environment name, at least one. @throws UsageError */
@@ -108,7 +132,8 @@ function client(
     (login?.server === origin ? login.token : '') ||
     secretOf('POOLDNS_ADMIN_TOKEN', environment)
   if (token) return new ApiClient(origin, token)
-  const local = isLocal(origin) ? readAdminToken(environment) : null
+  const isOurs = isLocal(origin) || origin === addressLeftIn(dataDirOf(environment))
+  const local = isOurs ? readAdminToken(environment) : null
   if (local?.token !== undefined) return new ApiClient(origin, local.token)
   const tried = local === null ? '' : ` (${local.path}: ${local.problem})`
   throw new UsageError(
@@ -125,9 +150,11 @@ function isLocal(origin: string): boolean {
   return /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(new URL(origin).hostname)
 }
 
+const dataDirOf = (environment: Environment) => environment.POOLDNS_DATA_DIR || './data'
+
 /** Where `serve` keeps the token that it has made. */
 function readAdminToken(environment: Environment): { path: string; token?: string; problem?: string } {
-  const path = join(environment.POOLDNS_DATA_DIR || './data', 'admin-token')
+  const path = join(dataDirOf(environment), 'admin-token')
   try {
     const token = readFileSync(path, 'utf8').trim()
     return token === '' ? { path, problem: 'it is empty' } : { path, token }

@@ -9,8 +9,8 @@ import type { ApiClient } from './api-client.ts'
 import { type CommandGroup, defineCommand } from './frame/command.ts'
 import { jsonOption } from './frame/shared-options.ts'
 import { type Cell, paintFor, printJson, type Row, table } from './frame/terminal.ts'
-import { actor, requireOwnDatabase, withOwnDatabase } from './own-database.ts'
-import { namedServer, serverOptions } from './server-choice.ts'
+import { author, requireOwnDatabase, withOwnDatabase } from './own-database.ts'
+import { serverOptions, serverOrDatabase } from './server-choice.ts'
 
 const nameArgument = { name: { summary: 'the name of the token' } } as const
 
@@ -22,9 +22,9 @@ const limit = (plural: string, more = '') =>
     summary: `limits it to these ${plural}, by name or pattern, once or several times${more}`,
   }) as const
 
-const right = {
+const scope = {
   type: 'string',
-  value: 'RIGHT',
+  value: 'SCOPE',
   multiple: true,
   choices: tokenScopes,
 } as const
@@ -32,8 +32,8 @@ const right = {
 const create = defineCommand({
   arguments: nameArgument,
   options: {
-    right: { ...right, summary: 'what it may do, once or several times; read unless said otherwise' },
-    scope: { ...right, summary: 'the same, as versions of old call it' },
+    scope: { ...scope, summary: 'what it may do, once or several times; read unless said otherwise' },
+    right: { ...scope, summary: 'the same, as it was called before' },
     zone: limit('zones'),
     pool: limit('pools'),
     service: limit('services', '; a service is not in its zone here'),
@@ -51,28 +51,28 @@ const create = defineCommand({
   },
   examples: [
     {
-      line: 'pooldns token create ci --right read',
+      line: 'pooldns token create ci --scope read',
       does: 'for a pipeline that plans what a pull request would change; its secret is shown once',
     },
     {
-      line: 'pooldns token create deploy --right read --right write',
+      line: 'pooldns token create deploy --scope read --scope write',
       does: 'for the one that applies it',
     },
     {
-      line: "pooldns token create shop --right read --right write --zone shop.example --service '*.shop.example' --pool 'shop-*'",
+      line: "pooldns token create shop --scope read --scope write --zone shop.example --service '*.shop.example' --pool 'shop-*'",
       does: 'for a team: it sees and changes nothing else',
     },
     {
-      line: 'pooldns token create night --right read --right override --pool web-eu --expires 30d',
+      line: 'pooldns token create night --scope read --scope override --pool web-eu --expires 30d',
       does: 'drains, for a month',
     },
-    { line: 'pooldns token create fra-1 --right report', does: 'for "pooldns agent"' },
+    { line: 'pooldns token create fra-1 --scope report', does: 'for "pooldns agent"' },
   ],
   notes:
     'With --zone, --pool, --service, --monitor or --feed the token is limited: it sees and changes what these name, and of what they do not name nothing.',
-  async run({ name }, { right = [], scope = [], json, expires, description = '', ...given }) {
+  async run({ name }, { scope = [], right = [], json, expires, description = '', ...given }) {
     const { zone, pool, service, monitor, feed } = given
-    const chosen = [...new Set([...right, ...scope])]
+    const chosen = [...new Set([...scope, ...right])]
     const named = { zones: zone, pools: pool, services: service, monitors: monitor, feeds: feed }
     const limits = Object.entries(named).filter(([, patterns]) => patterns !== undefined)
     const wish: NewToken = {
@@ -122,7 +122,7 @@ function tokensOf(given: {
   readonly server?: string | undefined
   readonly token?: string | undefined
 }): Tokens {
-  const server = namedServer(given, process.env)
+  const server = serverOrDatabase(given, process.env)
   if (server !== null) return serverTokens(server)
   requireOwnDatabase(process.env)
   return ownTokens
@@ -134,7 +134,7 @@ function row({ name, scopes, limits, createdAt, lastUsedAt, expiresAt, descripti
   )
   return {
     token: name,
-    rights: scopes.join(' '),
+    scopes: scopes.join(' '),
     'limited to': limits === null ? '' : reached.join(', '),
     created: timeText(createdAt),
     'last used': lastUsedAt === null ? 'never' : timeText(lastUsedAt),
@@ -186,13 +186,13 @@ const ownTokens: Tokens = {
       const read = parseTokenWish(wish, new Date(), problems)
       if (read === undefined)
         throw new UsageError(problems.map(({ path, message }) => `${path} ${message}`).join('; '))
-      const { result } = await database.write(actor, (write) => makeToken(write, read))
+      const { result } = await database.write(author, (write) => makeToken(write, read))
       return result
     }),
   list: () => withOwnDatabase((database) => database.read(listTokens)),
   revoke: (name) =>
     withOwnDatabase(async (database) => {
-      await database.write(actor, async (write) => {
+      await database.write(author, async (write) => {
         write.audit('token.revoke', name, {}, null)
         // A server on the same database ends what the token has begun.
         write.announce()

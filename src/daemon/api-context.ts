@@ -126,7 +126,12 @@ export function apiContext(parts: Parts, adminTokenHash: Uint8Array): ApiContext
     metricsAccess: config.metricsAccess,
     httpLimits: { connections: descriptors.httpConnections },
     onNotAccepted: (error) => faults.own('accept-http', error.message),
-    node: { id: nodeId, liveForMs: defaultStaleMs, known: () => health.peers.nodes },
+    node: {
+      id: nodeId,
+      liveForMs: defaultStaleMs,
+      known: () => health.peers.nodes,
+      revision: () => publisher.revision,
+    },
     readiness: {
       canAnswer: () => (readiness.serving ? dataPlane.live('udp') > 0 : answersWithoutUs(parts)),
       missing: () => [...readiness.missing, ...(readiness.serving ? notAtWork(parts) : [])],

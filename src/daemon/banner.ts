@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { styleText } from 'node:util'
 import { formatListenAddress, type ListenAddress } from '../dataplane/listener/listener.ts'
 import { demoName } from './demo.ts'
+import { reachable } from './http-address.ts'
 
 export interface Banner {
   readonly version: string
@@ -27,10 +28,4 @@ export function banner({ version, dns, http, dataDir, tokenGiven, demo }: Banner
   return [title, ...rows.map(([what, text]) => `  ${styleText('dim', what!.padEnd(6))}${text}`), ''].join(
     '\n',
   )
-}
-
-/** A wildcard is no address to send anything to. */
-function reachable({ host, port }: ListenAddress): ListenAddress {
-  if (host === '0.0.0.0') return { host: '127.0.0.1', port }
-  return host === '::' ? { host: '::1', port } : { host, port }
 }

@@ -90,7 +90,10 @@ async function listen(port: number): Promise<Server> {
     await once(server, 'listening')
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? error.code : undefined
-    const why = code === 'EADDRINUSE' ? 'the port is already in use' : String(error)
+    const why =
+      code === 'EADDRINUSE'
+        ? 'the port is already in use: end who has it, or start without --demo'
+        : String(error)
     throw new Error(`demo backend on 127.0.0.1:${port} can't start: ${why}`, { cause: error })
   }
   return server

@@ -34,6 +34,7 @@ import { openDataDirectory } from './data-directory.ts'
 import { loadDemo } from './demo.ts'
 import { comfortableLimit, type DescriptorShares, descriptorLimit, shareDescriptors } from './descriptors.ts'
 import { Faults, places } from './faults.ts'
+import { leaveAddress } from './http-address.ts'
 import { LimitedNetworks } from './limited-networks.ts'
 import { metricsSources } from './metrics-sources.ts'
 import { joinParts, listenersAmong, type Parts } from './parts.ts'
@@ -182,6 +183,8 @@ export async function startDaemon(
   // Finishes the requests in progress. What they write is stored, and served by the next start.
   const context = apiContext(parts, adminTokenHash)
   const http = begun.use(await startApi(context, config.httpListen, stopBudget.requestsMs))
+  // Commands look for it elsewhere.
+  begun.use(leaveAddress(config.dataDir, { host: http.address, port: http.port }))
   // Answers what it has received, while all that it is answered by still stands.
   begun.use(dataPlane)
   // Stores what the workers have left for the query log.

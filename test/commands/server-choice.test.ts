@@ -1,10 +1,11 @@
 /** Which server, and which token goes to which. */
-import { chmodSync, mkdirSync, writeFileSync } from 'node:fs'
+import { spawn } from 'node:child_process'
+import { chmodSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { ApiClient } from '../../src/commands/api-client.ts'
 import { loginPath, readLogin, removeLogin, writeLogin } from '../../src/commands/login-file.ts'
-import { namedServer, namedServers, theServer } from '../../src/commands/server-choice.ts'
+import { namedServer, namedServers, serverOrDatabase, theServer } from '../../src/commands/server-choice.ts'
 
 /** An environment in which nobody has logged in. */
 const nobody = (t: Test) => ({ XDG_CONFIG_HOME: t.testdir({}), POOLDNS_DATA_DIR: '/nowhere' })
@@ -43,8 +44,35 @@ t.test(
     for (const server of ['http://192.0.2.1', 'http://127.0.0.1.example', 'https://localhost.example'])
       t.throws(() => theServer({ server }, environment), { message: /needs a token/ }, server)
     t.throws(() => theServer({}, none), { name: 'UsageError', message: /admin-token: it is not there/ })
+
+    // Where it says that it listens.
+    writeFileSync(join(none.XDG_CONFIG_HOME, 'http-address'), 'http://192.0.2.7:3100\n')
+    t.same(theServer({}, environment), new ApiClient('http://192.0.2.7:3100', 'admin_of_this_host'))
+    t.throws(() => theServer({ server: 'http://192.0.2.7:3000' }, environment), { message: /needs a token/ })
   },
 )
+
+t.test('a database that a server has open is reached by that server', async (t) => {
+  const none = nobody(t)
+  const environment = { ...none, POOLDNS_DATA_DIR: none.XDG_CONFIG_HOME }
+  const inData = (name: string) => join(none.XDG_CONFIG_HOME, name)
+  writeFileSync(inData('admin-token'), 'admin_of_this_host\n')
+  writeFileSync(inData('http-address'), 'http://127.0.0.1:3100\n')
+  t.equal(serverOrDatabase({}, environment), null, 'nobody has it open: a server that was killed left this')
+  const other = spawn('sleep', ['60'])
+  t.teardown(() => other.kill())
+  writeFileSync(inData('db.lock'), JSON.stringify({ pid: other.pid }))
+  const server = new ApiClient('http://127.0.0.1:3100', 'admin_of_this_host')
+  t.same(serverOrDatabase({}, environment), server)
+  t.equal(serverOrDatabase({}, { ...environment, DATABASE_URL: 'postgres://a/b' }), null)
+  t.match(serverOrDatabase({ server: 'http://[::1]:1' }, environment), { origin: 'http://[::1]:1' })
+  rmSync(inData('admin-token'))
+  t.throws(() => serverOrDatabase({}, environment), {
+    message: /^the server that has \S+, http:\/\/127\.0\.0\.1:3100, needs a token/,
+  })
+  rmSync(inData('http-address'))
+  t.equal(serverOrDatabase({}, environment), null, 'it is said where the lock is found')
+})
 
 t.test('a login goes behind options and environment, and its token to its own server alone', async (t) => {
   const environment = nobody(t)

@@ -141,6 +141,24 @@ t.test('planned, applied, shown, returned from; by a running server', async (t) 
   t.match(await run('history'), { code: 0, stdout: /^revision .*\n2 .*apply.*\n1 .*apply +the first\n$/ })
   t.match(await run('show', '2'), { code: 0, stdout: /~ change pool web\n {4}members\.b: .* -> none/ })
   t.match(await run('diff', '0', '1'), { code: 0, stdout: /\+ add service www\.example\.test/ })
+  const old = await file('old.yaml', exported.stdout)
+  const other = await file(
+    'new.yaml',
+    exported.stdout.replace('ttl: 5', 'ttl: 7').replace(/^ {6}- name[\s\S]*/m, ''),
+  )
+  const reworded = await file('reworded.yaml', exported.stdout.replace('ttl: 5', 'ttl: 5000ms'))
+  t.match(await run('diff', old), { code: 0, stdout: 'no difference\n' }, 'the server has it so')
+  t.match(await run('diff', reworded), { code: 0, stdout: 'no difference\n' }, 'in other words')
+  const differs =
+    '- remove rrset example.test @ NS\n    data: ["ns1.example.test."] -> none\n~ change service www.example.test\n    ttl: 5s -> 7s\n'
+  t.match(await run('diff', other), { code: 0, stdout: differs }, 'the server to the file')
+  t.match(await pooldns(['diff', old, other]), { code: 0, stdout: differs }, 'without a server')
+  t.match(await pooldns(['diff', other, old, '--json']), {
+    code: 0,
+    stdout: /"kind":"rrset".*"action":"add".*"before":"7s","after":"5s"/,
+  })
+  t.match(await run('diff', '1', old), { code: 2, stderr: /a revision is compared to another one/ })
+  t.match(await run('diff', 'none.yaml'), { code: 2, stderr: /none\.yaml: .*no such file/ })
   t.match(await run('rollback', '1', '--dry-run'), { code: 3, stdout: /~ change pool web/ })
   t.match(await run('rollback', '2', '--dry-run'), { code: 0, stdout: /nothing to do/i })
   const long = await run('apply', '-m', 'x'.repeat(2000), ...from)
@@ -206,6 +224,30 @@ t.test('straight on the database, and the server gone', async (t) => {
     stdout: /applied as revision 1/,
   })
   t.match(await pooldns(['export', '--database'], env), { code: 0, stdout: /address: 192\.0\.2\.2/ })
+  const fewer = pools.replace(/ {6}b.*\n/, '')
+  t.match(
+    await pooldns(['apply', '--database', '--prune', '--yes', '-f', '-', '-m', 'b is gone'], env, fewer),
+    { code: 0 },
+  )
+  t.match(await pooldns(['history', '--database'], env), {
+    code: 0,
+    stdout: /^revision .*\n2 .* command line +apply +b is gone\n1 .* command line +apply *\n$/,
+  })
+  const gone2 = /~ change pool web\n {4}members\.b: .* -> none/
+  t.match(await pooldns(['show', '2', '--database'], env), { code: 0, stdout: gone2 })
+  t.match(await pooldns(['diff', '1', '--database'], env), { code: 0, stdout: gone2 })
+  t.match(await pooldns(['diff', '-', '--database'], env, fewer), { code: 0, stdout: 'no difference\n' })
+  t.match(await pooldns(['show', '3', '--database'], env), {
+    code: 1,
+    stderr: /nothing is known of a revision 3/,
+  })
+  t.match(await pooldns(['rollback', '7', '--database'], env), { code: 1, stderr: /there is no revision 7/ })
+  const back = await pooldns(['rollback', '1', '--database', '--yes'], env)
+  t.match(back, { code: 0, stdout: /as it was at revision 1, by revision 3\n$/ })
+  t.match(await pooldns(['export', '--database'], env), { code: 0, stdout: /address: 192\.0\.2\.2/ })
+  t.match(await pooldns(['history', '--database', '-n', '1'], env), {
+    stdout: /\n3 .* command line +rollback +return to revision 1\n$/,
+  })
   const gone = await pooldns(
     ['apply', '-f', '-'],
     { POOLDNS_SERVER: `http://127.0.0.1:${await freePort()}`, POOLDNS_TOKEN: 'x'.repeat(24) },

@@ -109,12 +109,26 @@ t.test('a drain that waits until no cache has the member, and its end', async (t
 
   const { stdout: told } = await pooldns(['history', '-n', '1'])
   const revision = /^(\d+) /m.exec(told)![1]!
-  t.match((await pooldns(['show', revision])).stdout, /\nnothing that a document says: an override, /)
+  t.match(told, new RegExp(`^${revision} .* admin +command +drain ${pool}/${first}: taken back$`, 'm'))
+  t.match(
+    (await pooldns(['show', revision])).stdout,
+    new RegExp(
+      `by admin \\(command\\) .*\ndrain ${pool}/${first}: taken back\nnothing that a document says: an override, `,
+    ),
+  )
+  const before = await pooldns(['show', String(Number(revision) - 1)])
+  t.match(before.stdout, new RegExp(`\ndrain ${pool}/${first} until 20\\S+Z: new disk\n`))
+  await put(daemon, `/v1/services/${www}/override`, { state: 'up' })
+  const latest = await pooldns(['history', '-n', '1'])
+  t.match(latest.stdout, new RegExp(`admin +api +up service ${www}\n$`), 'by another client')
+  t.equal((await pooldns(['undrain', '--service', www])).code, 0)
 
   const down = await pooldns(['down', `${pool}/${second}`, '--json'])
   t.match(JSON.parse(down.stdout), { state: 'down', until: null, status: { matches: 1 } })
   t.same((await ask(daemon.dns, www)).answers, ['192.0.2.1'])
   t.equal((await pooldns(['undrain', `${pool}/${second}`])).code, 0)
+  const seen = JSON.parse((await pooldns(['status', '--json'])).stdout)
+  t.equal(seen.nodes[0].revision, seen.revision, 'a node knows what it serves before it has told the others')
   t.match((await pooldns(['up', `${pool}/*`])).stdout, /^the members web\/\*: said to be up .* \(2 members\)/)
   t.equal((await pooldns(['undrain', `${pool}/*`])).code, 0)
   const slip = await pooldns(['drain', `${pool}-eu/*`])
@@ -261,6 +275,8 @@ t.test('login', async (t) => {
   const none = { POOLDNS_SERVER: '', POOLDNS_TOKEN: '', POOLDNS_DATA_DIR: '/nowhere' }
   const refused = await pooldns(['login', daemon.http], none, 'wrong-token\n')
   t.match(refused, { code: 1, stderr: /401/ })
+  const silent = await pooldns(['login', daemon.http], none)
+  t.match(silent, { code: 2, stderr: /no token came by standard input: .*pooldns login http\S+ < FILE/ })
   const done = await pooldns(['login', daemon.http], none, `${daemon.token}\n`)
   t.equal(done.code, 0, done.stderr)
   t.notOk((done.stdout + done.stderr).includes(daemon.token), 'it shows no token')

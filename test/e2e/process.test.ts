@@ -59,7 +59,11 @@ t.test('a port that somebody else has ends the start with 1 and names it', async
   for (const variable of ['POOLDNS_DNS_LISTEN', 'POOLDNS_HTTP_LISTEN']) {
     await using daemon = await spawnDaemon({ env: { [variable]: address } })
     t.same(await daemon.exited, { code: 1, signal: null }, variable)
-    t.match(daemon.stderr, `${variable}: ${address}: EADDRINUSE: another program has the address already`)
+    t.match(
+      daemon.stderr,
+      `${variable}: ${address}: EADDRINUSE: another program has the address already: end it, or listen elsewhere by --`,
+    )
+    t.match(daemon.stderr, new RegExp(`${variable}, such as 127\\.0\\.0\\.1:\\d+\\n`))
   }
   const folder = await mkdtemp(join(tmpdir(), 'pooldns-ports-'))
   t.teardown(() => rm(folder, { recursive: true, force: true }))
@@ -175,8 +179,12 @@ t.test('tokens by the command line', async (t) => {
       'and do nothing else',
     )
 
-    const locked = await pooldns(['token', 'list'], env)
-    t.match(locked, { code: 1, stderr: /in use by process \d+ .*--server URL/ }, 'its database is taken')
+    const beside = await pooldns(['token', 'list'], env)
+    t.match(beside, { code: 0, stdout: /^ci +read /m }, 'by the server that has its database open')
+    t.match(await pooldns(['status'], env), { code: 0, stdout: new RegExp(`at ${daemon.http},`) })
+    const locked = await pooldns(['export', '--database'], env)
+    const advice = new RegExp(`in use by process \\d+ .*go by it at ${daemon.http}, without --database`)
+    t.match(locked, { code: 1, stderr: advice })
     const by = { ...env, POOLDNS_SERVER: daemon.http, POOLDNS_ADMIN_TOKEN: daemon.token }
     const more = await pooldns(['token', 'create', 'cd', '--scope', 'read', '--scope', 'write'], by)
     t.match(more, { code: 0, stdout: /^pooldns_\S+\n$/ })

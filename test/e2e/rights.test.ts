@@ -56,7 +56,7 @@ async function make(name: string, ...args: string[]): Promise<string> {
 const ask = (daemon: DaemonProcess, token: string, path: string, init: object = {}) =>
   daemon.request(path, { headers: { authorization: `Bearer ${token}` }, ...init })
 
-const rights = ['read', 'write', 'override'].flatMap((right) => ['--right', right])
+const rights = ['read', 'write', 'override'].flatMap((right) => ['--scope', right])
 const mine = await make(
   'mine',
   ...rights,
@@ -150,7 +150,7 @@ t.test('what a plan would do is told of what is reached', async (t) => {
 })
 
 t.test('operators may say their words on what is reached', async (t) => {
-  const night = await make('night', '--right', 'read', '--right', 'override', '--pool', 'mine-pool')
+  const night = await make('night', '--scope', 'read', '--scope', 'override', '--pool', 'mine-pool')
   t.match(await pooldns(night, 'drain', 'mine-pool/mine-a', '--for', '1h'), { code: 0 })
   t.match(await pooldns(night, 'undrain', 'mine-pool/mine-a'), { code: 0 })
   t.match(await pooldns(night, 'drain', 'mallory-pool/mallory-a'), {
@@ -190,7 +190,7 @@ t.test('revoked or expired: worthless at once on every node, and streams end', a
 })
 
 t.test('without the database a token reaches no more than with it', async (t) => {
-  const token = await make('offline', '--right', 'read', '--pool', 'mine-*')
+  const token = await make('offline', '--scope', 'read', '--pool', 'mine-*')
   await eventually(async () => ((await ask(first, token, '/v1/pools')).ok ? true : undefined))
   await postgres.stop()
   const away = await eventually(async () => {

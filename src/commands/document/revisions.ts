@@ -1,27 +1,17 @@
 /** `pooldns history`, `show`, `diff` and `rollback`: what was changed, by whom and why, and the way back. */
 import { UsageError } from '../../config.ts'
-import type { PlanView } from '../../controlplane/apply/plan-view.ts'
+import { documentDifferences } from '../../controlplane/apply/document-difference.ts'
 import type { PartDifference } from '../../controlplane/apply/revisions.ts'
+import { readDocument } from '../../controlplane/document/document.ts'
 import { printable } from '../../terminal-text.ts'
 import { defineCommand } from '../frame/command.ts'
 import { jsonOption } from '../frame/shared-options.ts'
 import { paintFor, printJson, table } from '../frame/terminal.ts'
-import { serverOptions, theServer } from '../server-choice.ts'
 import { allOption, askFirst, changesCode, needsDryRun, replayOption } from './apply.ts'
+import { documentsOf, problemsOf } from './document-files.ts'
 import { changeLines, planText } from './plan-text.ts'
-
-interface Revision {
-  readonly revision: number
-  readonly at: string
-  readonly actor: string
-  readonly source: string
-  readonly message: string | null
-}
-
-interface Changes {
-  readonly changes: readonly PartDifference[]
-  readonly more: number
-}
+import { type Changes, revisionTarget } from './revision-target.ts'
+import { documentTarget, type Given, targetOptions } from './target-of.ts'
 
 const number = { summary: 'the number of a revision, as "pooldns history" lists it' } as const
 
@@ -30,16 +20,13 @@ export const history = defineCommand({
   options: {
     limit: { type: 'string', value: 'N', short: 'n', summary: 'how many; 20 when left out' },
     ...jsonOption,
-    ...serverOptions,
+    ...targetOptions,
   },
   examples: [{ line: 'pooldns history', does: 'who changed what of late, and why' }],
   async run(_words, { limit = '20', json = false, ...given }) {
     if (!/^[1-9]\d{0,2}$/.test(limit))
       throw new UsageError(`--limit: ${JSON.stringify(limit)} is not a number from 1 to 999`)
-    const server = theServer(given, process.env)
-    const { items } = (await (await server.ask(`/v1/revisions?limit=${limit}`)).json()) as {
-      items: Revision[]
-    }
+    const items = await revisionTarget(given).list(Number(limit))
     if (json) return printJson(items)
     const rows = items.map(({ revision, at, actor, source, message }) => ({
       revision: String(revision),
@@ -54,16 +41,14 @@ export const history = defineCommand({
 })
 
 const nothingOfDocuments =
-  'nothing that a document says: an override, a webhook or a member that was let back; GET /v1/audit tells which'
+  'nothing that a document says: an override, a webhook or a member that was let back; GET /v1/audit tells all of it'
 
 export const show = defineCommand({
   arguments: { revision: number },
-  options: { ...allOption, ...jsonOption, ...serverOptions },
+  options: { ...allOption, ...jsonOption, ...targetOptions },
   examples: [{ line: 'pooldns show 42', does: 'what revision 42 changed' }],
   async run({ revision }, { json = false, all = false, ...given }) {
-    const server = theServer(given, process.env)
-    const shown = (await (await server.ask(`/v1/revisions/${numberOf(revision)}`)).json()) as Revision &
-      Changes
+    const shown = await revisionTarget(given).show(numberOf(revision))
     if (json) return printJson(shown)
     const { at, actor, source, message } = shown
     const head = `revision ${shown.revision} by ${printable(actor)} (${source}) at ${at}`
@@ -74,17 +59,53 @@ export const show = defineCommand({
 })
 
 export const diff = defineCommand({
-  arguments: { from: number, to: { summary: 'another one; the last when left out', need: 'optional' } },
-  options: { ...allOption, ...jsonOption, ...serverOptions },
-  examples: [{ line: 'pooldns diff 40 42', does: 'what revisions 41 and 42 changed together' }],
+  arguments: {
+    from: { summary: 'the number of a revision; or a file or folder of documents, or -', completes: 'file' },
+    to: {
+      summary:
+        'another one, the last when left out; with a file another file, and when left out FROM is compared to what the server has',
+      need: 'optional',
+      completes: 'file',
+    },
+  },
+  options: { ...allOption, ...jsonOption, ...targetOptions },
+  examples: [
+    { line: 'pooldns diff 40 42', does: 'what revisions 41 and 42 changed together' },
+    { line: 'pooldns diff config.yaml', does: 'what the file says otherwise than the server has it' },
+    { line: 'pooldns diff old.yaml new.yaml', does: 'what two files say differently, without a server' },
+  ],
+  notes:
+    'Of files it tells what they say, and not how. A file with an owner is compared to what belongs to that owner. A file that is named ' +
+    'like a number is written with its folder: ./42.',
   async run({ from, to }, { json = false, all = false, ...given }) {
-    const server = theServer(given, process.env)
-    const query = to === undefined ? '' : `?to=${numberOf(to)}`
-    const found = (await (await server.ask(`/v1/revisions/${numberOf(from)}/diff${query}`)).json()) as Changes
+    const found = await changesOf(from, to, given)
     if (json) return printJson(found)
     process.stdout.write(`${linesOf(found, all).join('\n') || 'no difference'}\n`)
   },
 })
+
+async function changesOf(from: string, to: string | undefined, given: Given): Promise<Changes> {
+  const [isNumber, isOther] = [isRevision(from), to === undefined ? null : isRevision(to)]
+  if (isNumber && isOther !== false)
+    return revisionTarget(given).diff(Number(from), to === undefined ? null : Number(to))
+  if (isNumber || isOther === true)
+    throw new UsageError('a revision is compared to another one, and a file to a file or to the server')
+  const before = await documentsOf([from])
+  if (to !== undefined) return between(before.document, (await documentsOf([to])).document)
+  const { owner = null } = before.document as { readonly owner?: string | null }
+  return between(await documentTarget(given).export(owner), before.document)
+}
+
+function between(...documents: readonly [unknown, unknown]): Changes {
+  const [from, to] = documents.map((document) => {
+    const read = readDocument(document)
+    // Files were read before; a server of another version may have what is not known here.
+    if (!read.ok)
+      throw problemsOf(read.problems.map(({ path, message }) => `on the server: ${path} ${message}`))
+    return read.document.configuration
+  })
+  return { changes: documentDifferences(from!, to!), more: 0 }
+}
 
 export const rollback = defineCommand({
   arguments: { revision: { summary: 'the number of the revision to return to' } },
@@ -95,7 +116,7 @@ export const rollback = defineCommand({
     message: { type: 'string', value: 'TEXT', short: 'm', summary: 'why, for the history' },
     yes: { type: 'boolean', short: 'y', summary: 'without a question' },
     ...jsonOption,
-    ...serverOptions,
+    ...targetOptions,
   },
   examples: [
     { line: 'pooldns rollback 41 --dry-run', does: 'what returning to revision 41 would change' },
@@ -109,14 +130,9 @@ export const rollback = defineCommand({
     { dryRun = false, replay = false, all = false, message, yes = false, json = false, ...given },
   ) {
     if (replay && !dryRun) throw needsDryRun()
-    const server = theServer(given, process.env)
-    const path = `/v1/revisions/${numberOf(revision)}/rollback`
-    const whole = all ? { all: 'true' } : {}
-    const ask = async (query: Record<string, string>, headers: Record<string, string> = {}) => {
-      const response = await server.ask(`${path}?${new URLSearchParams(query)}`, { method: 'POST', headers })
-      return { plan: (await response.json()) as PlanView, etag: response.headers.get('etag') ?? '*' }
-    }
-    const { plan, etag } = await ask({ dryRun: 'true', ...(replay ? { replay: 'true' } : {}), ...whole })
+    const target = revisionTarget(given)
+    const wanted = numberOf(revision)
+    const { plan, revision: since } = await target.planRollback(wanted, replay, all)
     const paint = paintFor(process.stdout)
     if (dryRun && plan.changed) process.exitCode = changesCode
     if (dryRun || !plan.changed) {
@@ -125,16 +141,18 @@ export const rollback = defineCommand({
         : void process.stdout.write(`${planText(plan, paint, 'would', all).join('\n')}\n`)
     }
     if (!yes) await askFirst(plan, `return to revision ${revision}?`, all)
-    const done = await ask({ ...(message === undefined ? {} : { message }), ...whole }, { 'if-match': etag })
+    const done = await target.rollBack(wanted, since, message, all)
     if (json) return printJson(done.plan)
     process.stdout.write(
-      `${planText(done.plan, paint, 'did', all).join('\n')}\nas it was at revision ${revision}, by revision ${done.etag.replaceAll('"', '')}\n`,
+      `${planText(done.plan, paint, 'did', all).join('\n')}\nas it was at revision ${revision}, by revision ${done.revision}\n`,
     )
   },
 })
 
+const isRevision = (text: string) => /^\d{1,15}$/.test(text)
+
 function numberOf(text: string): number {
-  if (/^\d{1,15}$/.test(text)) return Number(text)
+  if (isRevision(text)) return Number(text)
   throw new UsageError(`${JSON.stringify(text)} is not the number of a revision`)
 }
 

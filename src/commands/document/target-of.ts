@@ -5,7 +5,7 @@ import { exportDocument } from '../../controlplane/apply/export.ts'
 import { viewPlan } from '../../controlplane/apply/plan-view.ts'
 import { readDocument } from '../../controlplane/document/document.ts'
 import type { Body } from '../../controlplane/document/forms.ts'
-import { actor, requireOwnDatabase, withOwnDatabase } from '../own-database.ts'
+import { author, requireOwnDatabase, withOwnDatabase } from '../own-database.ts'
 import { serverOptions, theServer } from '../server-choice.ts'
 import type { PlannedEffect } from './plan-text.ts'
 
@@ -17,7 +17,7 @@ export const targetOptions = {
   ...serverOptions,
 } as const
 
-interface Given {
+export interface Given {
   readonly database?: boolean | undefined
   readonly server?: string | undefined
   readonly token?: string | undefined
@@ -108,7 +108,7 @@ const ownDatabase: DocumentTarget = {
   },
   apply: (request) =>
     withOwnDatabase(async (database) => {
-      const by = { actor, source: 'apply', message: request.message ?? null } as const
+      const by = { ...author, source: 'apply', message: request.message ?? null } as const
       const { revision, plan } = await applyDocument(database, by, optionsOf(request))
       return { ...viewPlan(plan, request.all), appliedAs: revision }
     }),

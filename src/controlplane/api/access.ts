@@ -4,7 +4,7 @@
  * no database, so that an operator is never locked out by an outage; the others are good while it is away if they were before
  * (`admission/known-tokens.ts`).
  *
- * ## Rights
+ * ## Scopes
  * A token has scopes, which say what it may do, and may have limits (`model/reach.ts`), which say to what. Every route says in its
  * `config.access` what it shows and changes, and a server with one that does not say so does not start. For a token with limits:
  *
@@ -52,7 +52,7 @@ declare module 'fastify' {
   }
 }
 
-/** What a route shows and changes: see the opening comment. `open` and `admin` ask for no right. */
+/** What a route shows and changes: see the opening comment. `open` and `admin` ask for no scope. */
 export type Access = 'open' | 'admin' | 'everything' | 'within' | NamedAccess
 
 export interface NamedAccess {
@@ -120,7 +120,7 @@ export function outOfReach(detail: string): HttpError {
 }
 
 /**
- * A hook that lets nobody pass but the admin. No scope gives this right: a token that could make tokens would outlive
+ * A hook that lets nobody pass but the admin. No scope gives this: a token that could make tokens would outlive
  * its own end.
  */
 export function requireAdmin(context: Ground): (request: FastifyRequest) => Promise<void> {

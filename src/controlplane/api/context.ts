@@ -152,6 +152,8 @@ export interface System {
     readonly liveForMs: number
     /** The nodes as the last exchange with the database had them. Bounded by the fleet. */
     known(): readonly NodeRecord[]
+    /** Of the configuration that this node serves whole; -1 before the first. */
+    revision(): number
   }
   readonly readiness: {
     /** Whether this process can answer DNS at all. */

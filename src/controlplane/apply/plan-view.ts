@@ -247,7 +247,7 @@ export function fieldChanges(before: unknown, after: unknown, path = ''): FieldC
 }
 
 /** The same fields with what may be shown of their values. */
-function hiddenFields(
+export function hiddenFields(
   fields: readonly FieldChange[],
   before: Body | null,
   after: Body | null,

@@ -131,7 +131,7 @@ export async function differences(
     })
     return found
       .filter((part) => isReached(part, reach))
-      .sort((a, b) => order(a) - order(b) || (a.name < b.name ? -1 : 1))
+      .sort((a, b) => orderOf(a) - orderOf(b) || (a.name < b.name ? -1 : 1))
   })
 }
 
@@ -140,7 +140,8 @@ function isReached({ kind, name, rrset }: PartDifference, reach: Reach | null): 
   return within(reach, kind)(name)
 }
 
-const order = ({ kind }: PartDifference) =>
+/** What is named stands before what names it, as in plans. */
+export const orderOf = ({ kind }: Pick<PartDifference, 'kind'>): number =>
   ['feed', 'monitor', 'pool', 'zone', 'rrset', 'service'].indexOf(kind)
 
 function difference(id: string, before: Body | null, after: Body | null): PartDifference[] {

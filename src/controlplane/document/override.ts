@@ -29,6 +29,17 @@ export const OverrideWord: RecordForm<Word> = record(
   { description: 'an object with state, until, reason, actor and since' },
 )
 
+/** A word as the history tells it, such as `drain web/fra-1 until 2026-11-30T12:00:00.000Z: new disk`. */
+export function toldWord(whom: string, { state, until, reason }: Word): string {
+  const end = until === null ? '' : ` until ${until.toISOString()}`
+  return `${state} ${whom}${end}${reason === '' ? '' : `: ${reason}`}`
+}
+
+/** The same of one that is no more. */
+export function endedWord(whom: string, { state }: Word, how: 'taken back' | 'run out'): string {
+  return `${state} ${whom}: ${how}`
+}
+
 /** A word as the audit log shows it: what stands there can be PUT again. */
 export function auditedWord({ state, until, reason, actor, since }: Word): object {
   return { state, until, reason, status: { actor, since } }

@@ -10,6 +10,7 @@
  * can't see each other.
  */
 import { linkSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { ControlError } from '../model/errors.ts'
 import { pause } from '../timing/clock.ts'
 import { preparePrivateDirectory } from './private-directory.ts'
@@ -18,6 +19,17 @@ interface Holder {
   readonly pid: number
   /** Null where the system doesn't tell. */
   readonly started: string | null
+}
+
+/** Where the lock of the embedded database of a data directory lies. */
+export const lockPathIn = (directory: string) => join(directory, 'db.lock')
+
+/** The process that has the embedded database open; null when none has. */
+export function holderOf(directory: string): number | null {
+  const path = lockPathIn(directory)
+  const text = readText(path)
+  const holder = text === null ? null : parseHolder(text)
+  return holder !== null && isAlive(holder, path) ? holder.pid : null
 }
 
 /** Locks that this process holds, by path: opening the same directory twice in one process is refused too. */

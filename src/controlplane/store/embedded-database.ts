@@ -31,7 +31,7 @@ import { Worker } from 'node:worker_threads'
 import { allocateSigns } from '../../dataplane/life/signs.ts'
 import { lookAgainAndAgain, threadOf, Watch } from '../../dataplane/life/watch.ts'
 import { ControlError } from '../model/errors.ts'
-import { lockDataDirectory } from './data-directory-lock.ts'
+import { lockDataDirectory, lockPathIn } from './data-directory-lock.ts'
 import type { EmbeddedWorkerData } from './embedded-database-worker.ts'
 import { statementStates } from './statement-states.ts'
 
@@ -226,7 +226,7 @@ export class EmbeddedDatabase {
 
   /** Throws as `lockDataDirectory`, and what the file system does. */
   #takeGround(): Disposable {
-    const lock = lockDataDirectory(this.#root, join(this.#root, 'db.lock'))
+    const lock = lockDataDirectory(this.#root, lockPathIn(this.#root))
     try {
       // Fails where somebody else has made it: it must be ours alone.
       mkdirSync(this.#socketDirectory, { mode: 0o700 })

@@ -1,7 +1,7 @@
 import { and, asc, eq, gt, isNull, lte, or } from '../../../schema/drizzle.ts'
 import { isPatternRow, overrides } from '../../../schema/health.ts'
 import { Pattern, Words } from '../document/fields.ts'
-import { auditedWord } from '../document/override.ts'
+import { auditedWord, endedWord, toldWord } from '../document/override.ts'
 import { ControlError } from '../model/errors.ts'
 import { isPattern } from '../model/glob.ts'
 import { formatMemberKey } from '../model/member-key.ts'
@@ -70,6 +70,7 @@ export async function putOverride(write: Write, override: Override): Promise<Ove
   )
   write.change('override', formatMemberKey(override))
   write.audit('override.put', formatMemberKey(override), before && auditedWord(before), auditedWord(override))
+  write.say(toldWord(formatMemberKey(override), override))
   return before
 }
 
@@ -91,6 +92,7 @@ export async function deleteOverride(
   write.change('override', key)
   const override = toOverride(row)
   write.audit('override.delete', key, auditedWord(override), endedAt === undefined ? null : { endedAt })
+  write.say(endedWord(key, override, 'taken back'))
   return override
 }
 
@@ -104,6 +106,7 @@ export async function expireOverrides(write: Write, now: Date): Promise<Override
     const key = formatMemberKey(override)
     write.change('override', key)
     write.audit('override.expire', key, auditedWord(override), null)
+    write.say(endedWord(key, override, 'run out'))
   }
   return ended
 }

@@ -1,7 +1,7 @@
 /** What operators say of services that stand in a pool's place: a column of the service, so that it ends with it. */
 import { and, eq, inArray, isNotNull, sql } from '../../../schema/drizzle.ts'
 import { services } from '../../../schema/services.ts'
-import { auditedWord, OverrideWord } from '../document/override.ts'
+import { auditedWord, endedWord, OverrideWord, toldWord } from '../document/override.ts'
 import { ControlError } from '../model/errors.ts'
 import { isStanding, type ServiceOverride } from '../model/override.ts'
 import { reached } from './reached.ts'
@@ -71,6 +71,7 @@ export async function putServiceOverride(
   write.send(write.tx.update(services).set({ override: word }).where(eq(services.name, name)))
   write.change('service', name)
   write.audit('service-override.put', name, before && auditedWord(before), auditedWord(override))
+  write.say(toldWord(`service ${name}`, override))
   return before
 }
 
@@ -120,4 +121,5 @@ function remove(
   write.send(write.tx.update(services).set({ override: null }).where(eq(services.name, name)))
   write.change('service', name)
   write.audit(`service-override.${how}`, name, auditedWord(override), after)
+  write.say(endedWord(`service ${name}`, override, how === 'delete' ? 'taken back' : 'run out'))
 }

@@ -62,6 +62,9 @@ export interface Deed {
   readonly after: unknown
 }
 
+/** Characters of a message in the history. */
+const mostSaid = 1024
+
 /** Owners that a change may name; with more the zone is read whole. */
 const ownersLimit = 200
 
@@ -97,6 +100,7 @@ export class Write {
   readonly #changes = new Map<string, ChangeEntry>()
   readonly #audits: Deed[] = []
   readonly #history: HistoryEntry[] = []
+  readonly #words: string[] = []
   /** Bound, as that of `#checks`: the statements of the one request. */
   readonly #sent: Promise<unknown>[] = []
   readonly #checks: Promise<unknown>[] = []
@@ -192,6 +196,18 @@ export class Write {
     this.#audits.push({ action, key, before: bounded(before), after: bounded(after) })
   }
 
+  /** Says in a few words what no part of a document shows, for a history that would else be silent of it. */
+  say(words: string): void {
+    this.#words.push(words)
+  }
+
+  /** What was said; null for nothing. */
+  get #said(): string | null {
+    const text = this.#words.join('; ')
+    if (text.length > mostSaid) return `${text.slice(0, mostSaid - 3).toWellFormed()}...`
+    return text === '' ? null : text
+  }
+
   get actor(): string {
     return this.author.actor
   }
@@ -253,7 +269,8 @@ export class Write {
     const changed = JSON.stringify([...this.#changes.values()])
     const audited = JSON.stringify(this.#audits)
     const kept = JSON.stringify(this.#history)
-    const { actor, source, message } = this.author
+    const { actor, source } = this.author
+    const message = this.author.message ?? this.#said
     // Data-modifying parts of one WITH run all, whether or not the main query reads them.
     return this.tx.execute(sql`
       with changed as (

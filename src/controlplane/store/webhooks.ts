@@ -90,6 +90,7 @@ export async function putWebhook(
     before === null ? null : withoutSecret(before, 'kept'),
     withoutSecret(webhook, secret),
   )
+  write.say(`webhook ${name} ${current === null ? 'made' : 'changed'}`)
   return {
     created: current === null,
     changed: true,
@@ -105,6 +106,7 @@ export async function deleteWebhook(write: Write, name: string, condition: Write
   write.send(write.tx.delete(webhookWaiting).where(eq(webhookWaiting.webhook, name)))
   write.change('webhook', name)
   write.audit('webhook.delete', name, withoutSecret(current, 'kept'), null)
+  write.say(`webhook ${name} deleted`)
 }
 
 /** What can't be made up must be said. */

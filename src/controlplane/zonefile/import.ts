@@ -11,7 +11,7 @@ import { enclosingHostnames } from '../../dataplane/wire/name.ts'
 import { maxProblems } from '../document/schema-check.ts'
 import { ControlError, isUnavailable } from '../model/errors.ts'
 import type { Rrset } from '../model/zone.ts'
-import type { Database, Tx, Write } from '../store/database.ts'
+import type { Author, Database, Tx, Write } from '../store/database.ts'
 import { replaceRrsets } from '../store/rrset-replacement.ts'
 import { countRrsets } from '../store/rrsets.ts'
 import type { WriteCondition } from '../store/stored.ts'
@@ -49,8 +49,8 @@ export interface ImportRequest {
   readonly apex: string
   /** Is read as fast as it comes, with a transaction open: nothing that waits for a network. */
   readonly source: FileSource
-  /** Who imports, as the audit log has it. */
-  readonly actor: string
+  /** Who imports, and by what. */
+  readonly by: Author
   readonly condition: WriteCondition
   /** Does everything but keep it. */
   readonly dryRun: boolean
@@ -180,9 +180,9 @@ async function importSmall(
 ): Promise<readonly (readonly [ImportRequest, ZoneImport | ControlError])[]> {
   const [first] = files
   if (first === undefined) return []
-  const { actor, dryRun } = first.request
+  const { by, dryRun } = first.request
   try {
-    const { revision, result } = await database.write(actor, async (write) => {
+    const { revision, result } = await database.write(by, async (write) => {
       const done: (readonly [ImportRequest, Done | ControlError])[] = []
       for (const opened of files) done.push([opened.request, await putApart(write, opened)])
       if (dryRun) throw new DryRun(done)
@@ -281,10 +281,10 @@ async function judge(tx: Tx, { request: { apex }, problems, gathered }: Opened):
 
 /** A file of any length, by the staging tables. */
 async function importStaged(database: Database, opened: Opened): Promise<ZoneImport> {
-  const { apex, actor, dryRun } = opened.request
+  const { apex, by, dryRun } = opened.request
   try {
     const { revision, result } = await database.writeStaged(
-      actor,
+      by,
       (tx) => stage(tx, opened),
       async (write, { replacement, judged, rrsets, warnings, file }) => {
         const put = await putStagedZone(write, replacement, judged)

@@ -17,7 +17,7 @@ const cases: readonly (readonly [typed: string, offered: readonly string[], not:
   ['pooldns imp', ['import-zone', 'import-zones'], ['explain']],
   ['pooldns token ', ['create', 'list', 'revoke'], ['explain']],
   ['pooldns token create x --s', ['--scope', '--server', '--service'], ['--json']],
-  ['pooldns token create x --right ', ['read', 'write', 'override', 'report'], ['list']],
+  ['pooldns token create x --scope ', ['read', 'write', 'override', 'report'], ['list']],
   ['pooldns completion ', ['bash', 'zsh', 'fish'], ['serve']],
   ['pooldns explain www --c', ['--client'], ['--scope']],
   ['pooldns import-zone zone', ['zone-of-a-test'], ['explain']],

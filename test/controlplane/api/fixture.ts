@@ -150,7 +150,7 @@ export async function startHarness(url: string | null, options: Partial<ApiConte
       },
     },
     tell: (event) => void state.told.push(event),
-    node: { id: 'node-1', liveForMs: 10_000, known: () => [] },
+    node: { id: 'node-1', liveForMs: 10_000, known: () => [], revision: () => -1 },
     readiness: { canAnswer: () => state.canAnswer, missing: () => state.missing },
     memory: () => null,
     pending: { waits: () => false, take: () => Promise.reject(new Error('nothing is taken here')) },

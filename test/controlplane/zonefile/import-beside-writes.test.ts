@@ -77,7 +77,7 @@ const load = (database: Database, text: string, condition: WriteCondition = {}, 
   importZone(database, {
     apex: name,
     source: [head + text],
-    actor: 'ann',
+    by: { actor: 'ann', source: 'api', message: null },
     condition,
     dryRun: false,
     maxGathered: 0,

@@ -77,7 +77,7 @@ async function suite(t: Test, database: Database, how: Pick<ImportRequest, 'maxG
     importZone(database, {
       apex,
       source: [text],
-      actor: 'ann',
+      by: { actor: 'ann', source: 'api', message: null },
       condition: {},
       dryRun: false,
       ...how,
@@ -131,7 +131,7 @@ async function suite(t: Test, database: Database, how: Pick<ImportRequest, 'maxG
     const audit = await database.read((tx) => listAudit(tx, { limit: 10 }))
     t.match(audit.items, [
       {
-        actor: 'ann',
+        by: { actor: 'ann', source: 'api', message: null },
         action: 'zone.import',
         key: apex,
         before: null,
@@ -292,7 +292,7 @@ y A ( 192.0.2.1
     const taken = importZone(database, {
       apex: 'sub.example.test',
       source: [`${below}deep A 192.0.2.1\n`],
-      actor: 'ann',
+      by: { actor: 'ann', source: 'api', message: null },
       condition: {},
       dryRun: false,
     })

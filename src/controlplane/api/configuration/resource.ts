@@ -16,6 +16,7 @@ import { firstBeyond } from '../../rules/reach.ts'
 import type { Tx, Write } from '../../store/database.ts'
 import type { Page, PageRequest, Put, Stored, WriteCondition } from '../../store/stored.ts'
 import type { Access, NamedAccess } from '../access.ts'
+import { authorOf } from '../author.ts'
 import type { Ground, Memory } from '../context.ts'
 import { fragmentLimit } from '../json-body.ts'
 import { pageOf, readEither } from '../memory.ts'
@@ -197,7 +198,7 @@ class ResourceRoutes<Key, T, S extends object> {
     this.#app.delete(url, { schema, config: this.#config }, async (request, reply) => {
       const key = this.#keyOf(request)
       const condition = conditionOf(request)
-      const { revision } = await this.#context.database.write(request.actor, (write) =>
+      const { revision } = await this.#context.database.write(authorOf(request), (write) =>
         this.#resource.delete(write, key, condition),
       )
       await awaitPublished(this.#context, revision, reply)
@@ -249,7 +250,7 @@ class ResourceRoutes<Key, T, S extends object> {
   ): Promise<object> {
     const key = this.#keyOf(request)
     const condition = conditionOf(request)
-    const { revision, result } = await this.#context.database.write(request.actor, async (write) => {
+    const { revision, result } = await this.#context.database.write(authorOf(request), async (write) => {
       const { tx } = write
       const { value, body: written } = await makeValue(tx, key)
       if (request.reach !== null) await this.#checkNamed(tx, key, value, request.reach)

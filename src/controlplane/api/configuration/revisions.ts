@@ -34,7 +34,7 @@ const RevisionSchema = Type.Object(
     revision: Type.Integer(),
     at: Instant,
     actor: Type.String({ description: 'as in the audit log' }),
-    source: Type.String({ description: '`api`, `apply`, `rollback`, `gradual` or `demo`' }),
+    source: Type.String({ description: '`api`, `command`, `apply`, `rollback`, `gradual` or `demo`' }),
     message: TextOrNull('why, as its author said'),
   },
   { title: 'Revision' },

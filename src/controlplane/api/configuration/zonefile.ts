@@ -15,6 +15,7 @@ import { bodyTooLarge } from '../admission/bodies.ts'
 import { Lane } from '../admission/lane.ts'
 import { limitsOf } from '../admission/limits.ts'
 import { goneSignal, tokenHolder } from '../admission/places.ts'
+import { authorOf } from '../author.ts'
 import type { Ground, Observations } from '../context.ts'
 import { HttpError } from '../errors.ts'
 import {
@@ -168,7 +169,7 @@ function registerPut(app: FastifyInstance, context: Ground & Observations, trans
       return importZone(context.database, {
         apex,
         source: spool.read(),
-        actor: request.actor,
+        by: authorOf(request),
         condition,
         dryRun,
       })

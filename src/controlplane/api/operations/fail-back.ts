@@ -6,6 +6,7 @@ import type { FastifyInstance } from 'fastify'
 import { ControlError } from '../../model/errors.ts'
 import { formatMemberKey } from '../../model/member-key.ts'
 import { getMember } from '../../store/members.ts'
+import { authorOf } from '../author.ts'
 import { notFound } from '../configuration/resource.ts'
 import type { Ground, Observations } from '../context.ts'
 import { done, guarded, paramsOf, WriteQuery } from '../schemas.ts'
@@ -24,7 +25,7 @@ export function failBackRoutes(app: FastifyInstance, context: Ground & Observati
   )
   app.post(url, { schema, config: wordsOnMembers }, async (request, reply) => {
     const { name: pool, member } = request.params as { name: string; member: string }
-    const { revision } = await context.database.write(request.actor, async (write) => {
+    const { revision } = await context.database.write(authorOf(request), async (write) => {
       if ((await getMember(write.tx, pool, member)) === null)
         throw notFound(`member ${member} of pool ${pool}`)
       if (!context.health.waitsForFailBack(pool, member)) {
@@ -33,6 +34,7 @@ export function failBackRoutes(app: FastifyInstance, context: Ground & Observati
       const key = formatMemberKey({ pool, member })
       write.change('fail-back', key)
       write.audit('member.fail-back', key, null, {})
+      write.say(`fail-back of ${key}`)
     })
     await awaitPublished(context, revision, reply)
     return reply.code(204).send()

@@ -19,6 +19,7 @@ import {
 } from '../../store/overrides.ts'
 import { getPool } from '../../store/pools.ts'
 import type { Tx } from '../../store/transaction.ts'
+import { authorOf } from '../author.ts'
 import { notFound, valid, withoutNames } from '../configuration/resource.ts'
 import type { Ground, Memory, Observations, Operations } from '../context.ts'
 import { readEither } from '../memory.ts'
@@ -172,7 +173,7 @@ async function put(
     context.tell({ kind: 'override', ...eventFields(override), what, actor: request.actor, at: now })
   }
   const toDatabase = async () => {
-    const { revision, result } = await context.database.write(request.actor, async (write) => {
+    const { revision, result } = await context.database.write(authorOf(request), async (write) => {
       const [before] = await Promise.all([putOverride(write, override), family.check?.(write.tx, target)])
       return { existed: before !== null, held: await heldMembers(write.tx, [override], now) }
     })
@@ -226,7 +227,7 @@ function registerDelete(app: FastifyInstance, context: Context, family: Family):
     const tell = (ended: Override) =>
       context.tell({ kind: 'override', ...eventFields(ended), what: 'deleted', actor, at })
     const toDatabase = async () => {
-      const { revision, result } = await context.database.write(actor, (write) =>
+      const { revision, result } = await context.database.write(authorOf(request), (write) =>
         deleteOverride(write, target.pool, target.member),
       )
       tell(result)

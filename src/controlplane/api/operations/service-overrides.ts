@@ -9,6 +9,7 @@ import {
   getServiceOverride,
   putServiceOverride,
 } from '../../store/service-overrides.ts'
+import { authorOf } from '../author.ts'
 import { hostname, notFound, valid, withoutNames } from '../configuration/resource.ts'
 import type { Ground, Memory, Operations } from '../context.ts'
 import { readEither } from '../memory.ts'
@@ -110,7 +111,7 @@ async function put(context: Context, request: FastifyRequest, reply: FastifyRepl
   const override = { service: name, ...wish, actor: request.actor, since: now }
   const { actor } = request
   const toDatabase = async () => {
-    const { revision, result: before } = await context.database.write(actor, (write) =>
+    const { revision, result: before } = await context.database.write(authorOf(request), (write) =>
       putServiceOverride(write, override),
     )
     tell(context, override, before === null ? 'set' : 'changed', actor, now)
@@ -132,7 +133,7 @@ async function remove(context: Context, request: FastifyRequest, reply: FastifyR
   const { actor } = request
   const at = context.now()
   const toDatabase = async () => {
-    const { revision, result } = await context.database.write(actor, (write) =>
+    const { revision, result } = await context.database.write(authorOf(request), (write) =>
       deleteServiceOverride(write, name),
     )
     tell(context, result, 'deleted', actor, at)

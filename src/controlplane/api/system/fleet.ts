@@ -34,10 +34,10 @@ export function fleetRoutes(app: FastifyInstance, context: Ground & System): voi
       config: { access: 'everything' },
     },
     async (_request, reply) => {
-      const { id, liveForMs } = context.node
+      const { liveForMs } = context.node
       const fromDatabase = async () => {
         const nodes = await context.database.read((tx) => listNodes(tx, liveForMs))
-        return nodes.map((node) => present(node, id))
+        return nodes.map((node) => present(node, context.node))
       }
       return { items: await readEither(context, reply, fromDatabase, () => presentNodes(context)) }
     },
@@ -45,18 +45,27 @@ export function fleetRoutes(app: FastifyInstance, context: Ground & System): voi
 }
 
 /** The nodes as this one knows them: through the database alone they hear of each other. */
-export function presentNodes({ node, now }: Ground & System): Static<typeof NodeView>[] {
+export function presentNodes({
+  node,
+  now,
+}: Pick<Ground & System, 'node' | 'now'>): Static<typeof NodeView>[] {
   const since = now().getTime() - node.liveForMs
   return node
     .known()
-    .map((each) => present({ ...each, live: each.id === node.id || each.seenAt.getTime() > since }, node.id))
+    .map((each) => present({ ...each, live: each.id === node.id || each.seenAt.getTime() > since }, node))
 }
 
-function present({ startedAt, seenAt, ...node }: NodeRecord, self: string): Static<typeof NodeView> {
+function present(
+  { startedAt, seenAt, ...node }: NodeRecord,
+  { id, revision }: System['node'],
+): Static<typeof NodeView> {
+  const self = node.id === id
   return {
     ...node,
+    // What it has told the others is older than what it knows.
+    revision: self ? revision() : node.revision,
     startedAt: startedAt.toISOString(),
     seenAt: seenAt.toISOString(),
-    self: node.id === self,
+    self,
   }
 }
