@@ -1,0 +1,2 @@
+ALTER TABLE "revisions" DROP CONSTRAINT "revisions_source_check";--> statement-breakpoint
+ALTER TABLE "revisions" ADD CONSTRAINT "revisions_source_check" CHECK ("revisions"."source" in ('api', 'command', 'apply', 'rollback', 'gradual', 'demo'));
