@@ -3,9 +3,6 @@ import { readFileSync } from 'node:fs'
 /** The version in package.json, which lies one folder up from the sources and two from a build of them. */
 export const version: string = readVersion(['../package.json', '../../package.json'])
 
-/** What the command line calls itself to a server, with its version behind: the history tells its changes from those of other clients. */
-export const commandAgent = 'pooldns-command'
-
 function readVersion(candidates: readonly string[]): string {
   for (const candidate of candidates) {
     try {

@@ -1,8 +1,9 @@
 /** The HTTP API of a running daemon, for the commands that can't, or shouldn't, open its database. */
 import { Agent, fetch, Headers, type RequestInit, type Response } from 'undici'
+import { commandAgent } from '../controlplane/api/author.ts'
 import { ControlError, type Problem } from '../controlplane/model/errors.ts'
 import { withoutAdvice } from '../controlplane/model/reason.ts'
-import { commandAgent, version } from '../version.ts'
+import { version } from '../version.ts'
 
 /**
  * Waits for as long as a server works: an import of millions of RRs is answered when it is served, later than the five minutes after
