@@ -1,10 +1,12 @@
 /** What of two responses is compared, and what must hold of ours whatever the others say. */
-import { fold, isBelowOrAt, type Labels, nameKey } from './names.ts'
+import { proofFault } from './denial.ts'
+import { isBelowOrAt } from './names.ts'
 import type { Question } from './questions.ts'
 import { anyType } from './questions.ts'
 import { testTypes } from './rdata.ts'
 import { rrText, type View } from './response-view.ts'
-import type { TestZone, World } from './world.ts'
+import { coveredBy, isNsecOrItsSignature, ownerOf, readText, typeOf } from './view-parts.ts'
+import type { World } from './world.ts'
 
 /** One question and what the three have said. */
 export interface Case {
@@ -25,7 +27,7 @@ export function differences(question: Question, a: View, b: View): string[] {
   // How much of it a truncated response still holds is up to the server (RFC 2181 section 9).
   if (a.tc || b.tc) return parts
   if (!sameRrs(a.answer, b.answer)) parts.push('answer')
-  if (!sameRrs(a.authority, b.authority)) parts.push('authority')
+  if (!sameRrs(withoutProofs(a), withoutProofs(b))) parts.push('authority')
   if (isReferral(a) && !sameRrs(a.additional, b.additional)) parts.push('glue')
   return question.type === anyType ? parts.filter((part) => part !== 'tc') : parts
 }
@@ -40,10 +42,10 @@ export function anyDifferences(world: World, ours: View, theirs: View): string[]
   if (ours.aa !== theirs.aa) parts.push('aa')
   if (ours.tc || theirs.tc) return parts
   const chosen = new Set(theirs.answer)
-  const own = ours.answer.filter((rr) => !chosen.has(rr))
+  const own = ours.answer.filter((rr) => !chosen.has(rr) && coveredBy(rr) < 0)
   if (!isWholeRrset(world, own)) parts.push('answer')
   if ((ours.answer.length === 0) !== (theirs.answer.length === 0)) parts.push('answer')
-  if (!sameRrs(ours.authority, theirs.authority)) parts.push('authority')
+  if (!sameRrs(withoutProofs(ours), withoutProofs(theirs))) parts.push('authority')
   if (isReferral(ours) && !sameRrs(ours.additional, theirs.additional)) parts.push('glue')
   return parts
 }
@@ -77,8 +79,9 @@ export function leavesOutSiblings(ours: View, whole: View): boolean {
   )
 }
 
-export function typeOf(rr: string): number {
-  return Number(rr.split(' ')[2])
+/** Which NSECs belong there is judged apart from that (`denial.ts`). */
+function withoutProofs({ authority }: View): string[] {
+  return authority.filter((rr) => !isNsecOrItsSignature(rr))
 }
 
 /** As sets: Knot writes an alias that leads to itself twice. */
@@ -102,6 +105,8 @@ export function fault({ question, ours }: Case): string | null {
     return `${ours.octets} octets, more than the ${roomFor(question)} that fit`
   for (const section of [ours.answer, ours.authority, ours.additional])
     if (new Set(section).size < section.length) return 'an RR stands there twice'
+  const unproved = way.dnssecOk && !ours.tc && isSigned(world) ? proofFault(question, ours) : null
+  if (unproved !== null) return unproved
   const known = worldRrs(world)
   const synthesised = new Set(ours.answer.map(ownerOf))
   const stray = [...ours.authority, ...ours.additional].find(
@@ -110,13 +115,9 @@ export function fault({ question, ours }: Case): string | null {
   return stray === undefined ? null : `an RR that is in no zone: ${stray}`
 }
 
-/** The owner of an RR of a view, as text. */
-export function ownerOf(rr: string): string {
-  return rr.slice(0, rr.indexOf(' '))
-}
-
+/** Or its signature. */
 function isNegativeSoa(rr: string): boolean {
-  return typeOf(rr) === testTypes.SOA
+  return typeOf(rr) === testTypes.SOA || coveredBy(rr) === testTypes.SOA
 }
 
 /** Whether a wildcard above its owner has the RR. */
@@ -148,35 +149,6 @@ function worldRrs(world: World): ReadonlySet<string> {
   return known
 }
 
-/** The deepest zone that holds a name. */
-export function zoneOf({ zones }: World, name: Labels): TestZone | undefined {
-  return zones.filter(({ apex }) => isBelowOrAt(name, apex)).sort((a, b) => b.apex.length - a.apex.length)[0]
-}
-
-/** The owners of a view's aliases and where each leads. */
-export function aliasesOf(view: View): { readonly owner: Labels; readonly target: Labels }[] {
-  return view.answer
-    .filter((rr) => typeOf(rr) === testTypes.CNAME)
-    .map((rr) => ({ owner: readText(ownerOf(rr)), target: readHex(rr.slice(rr.lastIndexOf(' ') + 1)) }))
-}
-
-/** From a name as a view spells it. */
-export function readText(text: string): Labels {
-  const labels: string[] = []
-  for (const label of text.split('.').slice(0, -1))
-    labels.push(label.replace(/\\(\d{3})/g, (_, digits: string) => String.fromCharCode(Number(digits))))
-  return labels
-}
-
-function readHex(hex: string): Labels {
-  const wire = Buffer.from(hex, 'hex')
-  const labels: string[] = []
-  for (let at = 0; wire[at] !== 0; at += wire[at]! + 1)
-    labels.push(wire.toString('latin1', at + 1, at + 1 + wire[at]!))
-  return labels
-}
-
-/** Whether two names are the same to DNS. */
-export function sameName(a: Labels, b: Labels): boolean {
-  return nameKey(fold(a)) === nameKey(fold(b))
+function isSigned({ zones }: World): boolean {
+  return zones.some(({ rrsets }) => rrsets.some(({ type }) => type === 'RRSIG'))
 }

@@ -4,12 +4,12 @@
  * those. This goes on for it, as a resolver would: takes the chain up to the border, asks it for the alias's target and puts
  * the responses together.
  */
-import { aliasesOf, type Case, ownerOf, readText, sameName, typeOf, zoneOf } from './compare.ts'
+import type { Case } from './compare.ts'
 import { isBelow, type Labels } from './names.ts'
 import type { Question } from './questions.ts'
 import { testTypes } from './rdata.ts'
 import type { View } from './response-view.ts'
-import type { TestZone, World } from './world.ts'
+import { aliasesOf, ownerOf, readText, sameName, speakerFor, typeOf, zoneOf } from './view-parts.ts'
 
 /** How often Knot is asked again for one chain at the most. */
 const maxRounds = 8
@@ -56,11 +56,6 @@ function upToBorder({ world, type }: Question, asked: Labels, knot: View): View 
   const answer = knot.answer.filter((rr) => isBefore(readText(ownerOf(rr)), typeOf(rr) === testTypes.CNAME))
   if (answer.length === knot.answer.length) return knot
   return { ...knot, rcode: 0, answer, authority: [], additional: [] }
-}
-
-/** The zone that answers for a name: for DS the parent (RFC 4035 section 3.1.4.1). */
-function speakerFor(world: World, name: Labels, type: number): TestZone | undefined {
-  return (type === testTypes.DS ? zoneOf(world, name.slice(1)) : undefined) ?? zoneOf(world, name)
 }
 
 /** Where the last alias leads, when Knot would say more if it were asked for that. */

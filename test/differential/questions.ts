@@ -21,7 +21,9 @@ export interface Question {
   readonly way: Way
 }
 
-const ways: readonly (Way & { readonly share: number })[] = [
+type ShareOfWays = readonly (Way & { readonly share: number })[]
+
+export const plainWays: ShareOfWays = [
   { label: 'UDP, OPT', transport: 'udp', payload: 1232, dnssecOk: false, share: 55 },
   { label: 'UDP, OPT, DO', transport: 'udp', payload: 1232, dnssecOk: true, share: 10 },
   { label: 'UDP, no OPT', transport: 'udp', payload: null, dnssecOk: false, share: 10 },
@@ -30,13 +32,22 @@ const ways: readonly (Way & { readonly share: number })[] = [
   { label: 'UDP, payload 0', transport: 'udp', payload: 0, dnssecOk: false, share: 3 },
   { label: 'TCP', transport: 'tcp', payload: 1232, dnssecOk: false, share: 10 },
 ]
-const wayByShare = ways.flatMap((way) => new Array<Way>(way.share).fill(way))
+
+/** Of signed zones: most with DO. */
+export const signedWays: ShareOfWays = [
+  { label: 'UDP, DO', transport: 'udp', payload: 1232, dnssecOk: true, share: 50 },
+  { label: 'UDP, OPT', transport: 'udp', payload: 1232, dnssecOk: false, share: 8 },
+  { label: 'UDP, no OPT', transport: 'udp', payload: null, dnssecOk: false, share: 4 },
+  { label: 'UDP, DO, payload 512', transport: 'udp', payload: 512, dnssecOk: true, share: 8 },
+  { label: 'TCP, DO', transport: 'tcp', payload: 1232, dnssecOk: true, share: 30 },
+]
 
 export const anyType = 255
 const unknownType = 65_280
 const everywhere = ['A', 'AAAA', 'NS', 'DS', 'CNAME', 'DNAME', 'SOA', 'TXT', 'MX'] as const
 
-export function questionsOf(random: Random, world: World): Question[] {
+export function questionsOf(random: Random, world: World, ways: ShareOfWays): Question[] {
+  const wayByShare = ways.flatMap((way) => new Array<Way>(way.share).fill(way))
   const typesByOwner = new Map<string, Set<number>>()
   for (const { rrsets } of world.zones) {
     for (const { owner, type } of rrsets) {

@@ -25,10 +25,18 @@ export const testTypes = {
   SRV: 33,
   DNAME: 39,
   DS: 43,
+  RRSIG: 46,
+  NSEC: 47,
+  DNSKEY: 48,
   HTTPS: 65,
   CAA: 257,
 } as const
 export type TestType = keyof typeof testTypes
+
+/** An RRset as a master file has it. */
+export function masterLines({ owner, type, ttlSeconds, rdata }: TestRrset): string {
+  return rdata.map(({ text }) => `${toText(owner)} ${ttlSeconds} IN ${type} ${text}\n`).join('')
+}
 
 function u16(...values: readonly number[]): Buffer {
   return Buffer.from(values.flatMap((value) => [value >>> 8, value & 0xff]))

@@ -2,22 +2,22 @@
  * Where NSD and Knot differ from each other, and what we do there. A rule says when it applies, from the question, the
  * zones and what the two have answered, and what of ours it accepts: as a rule exactly what one of the two says.
  */
-import {
-  aliasesOf,
-  anyDifferences,
-  type Case,
-  differences,
-  ownerOf,
-  readText,
-  sameName,
-  typeOf,
-  zoneOf,
-} from './compare.ts'
-import { isBelowOrAt, type Labels, nameKey } from './names.ts'
+import { anyDifferences, type Case, differences } from './compare.ts'
+import { isBelowOrAt, type Labels } from './names.ts'
 import { anyType } from './questions.ts'
 import { testTypes } from './rdata.ts'
 import type { View } from './response-view.ts'
-import type { TestZone, World } from './world.ts'
+import {
+  aliasesOf,
+  existingLabels,
+  ownerOf,
+  readText,
+  sameName,
+  speakerFor,
+  typeOf,
+  zoneOf,
+} from './view-parts.ts'
+import type { World } from './world.ts'
 
 export interface Rule {
   readonly name: string
@@ -30,7 +30,7 @@ export interface Rule {
 const noerror = 0
 const yxdomain = 6
 /** CNAMEs in one of our answers at the most. */
-const ourLongestChain = 8
+const ourLongestChain = 18
 const knotsLongestChain = 5
 
 /** Whoever is truncated here is asked again over TCP when this rule does not accept ours. */
@@ -46,6 +46,14 @@ export const rules: readonly Rule[] = [
     applies: ({ question, nsd, knot }) =>
       question.type === anyType && differences(question, nsd, knot).every((part) => part === 'answer'),
     accepts: (of) => like(of, of.nsd) || like(of, of.knot),
+  },
+  {
+    name: 'RRSIG',
+    why: 'NSD gives all signatures of a name. Those of one RRset are answer enough, for Knot and for us, and make no large responses.',
+    applies: ({ question, nsd, knot }) =>
+      question.type === testTypes.RRSIG &&
+      differences(question, nsd, knot).every((part) => part === 'answer' || part === 'tc'),
+    accepts: (of) => like(of, of.knot) || like(of, of.knotOnward),
   },
   {
     name: 'rcode of a truncated response',
@@ -73,11 +81,11 @@ export const rules: readonly Rule[] = [
   },
   {
     name: 'DS at an apex behind an alias',
-    why: 'Knot chooses the zone by the question alone, so behind an alias it asks the child. NSD asks the parent, as for a question of its own (RFC 4035 section 3.1.4.1), and so do we.',
+    why: 'Knot chooses the zone by the question alone, so behind an alias it asks the child. NSD asks the parent, as for a question of its own (RFC 4035 section 3.1.4.1), and so do we; where the parent does not delegate it, see below.',
     applies: ({ nsd, question: { world, type } }) =>
       type === testTypes.DS &&
       aliasesOf(nsd).some(({ target }) => world.zones.some(({ apex }) => sameName(apex, target))),
-    accepts: (of) => like(of, of.nsd) || like(of, of.knotOnward),
+    accepts: (of) => like(of, of.nsd) || like(of, of.knotOnward) || isParentsDenial(of),
   },
   {
     name: 'alias into another zone',
@@ -115,7 +123,7 @@ export const rules: readonly Rule[] = [
   },
   {
     name: 'long chain',
-    why: 'Knot ends a chain after a few CNAMEs, NSD goes on to its end. We end after eight: a client can go on, and real chains are short.',
+    why: 'Knot ends a chain after a few CNAMEs, NSD goes on to its end. We end after eighteen: a client can go on, and real chains are short.',
     applies: ({ nsd, knot }) =>
       aliasesOf(nsd).length > knotsLongestChain || aliasesOf(knot).length === knotsLongestChain,
     accepts: (of) => [of.nsd, of.knotOnward].some((whole) => like(of, whole) || isPartOfChain(of, whole)),
@@ -167,23 +175,10 @@ function leavesItsZone(world: World, view: View): boolean {
  * that could answer for it.
  */
 function existsElsewhere(world: World, name: Labels): boolean {
-  const depths = world.zones.map((zone) => deepest(zone, name))
+  const depths = world.zones.map((zone) => existingLabels(zone, name))
   const most = Math.max(...depths)
   if (world.zones.some(({ apex }, i) => isBelowOrAt(name, apex) && depths[i]! < most)) return true
   return name[0] !== '*' && most < name.length && existsElsewhere(world, ['*', ...name.slice(-most)])
-}
-
-const existingByZone = new WeakMap<TestZone, ReadonlySet<string>>()
-
-/** Labels of the longest name at or above `name` that exists in a zone, or is above it. */
-function deepest(zone: TestZone, name: Labels): number {
-  let existing = existingByZone.get(zone)
-  if (existing === undefined) {
-    existing = new Set(zone.rrsets.flatMap(({ owner }) => owner.map((_, i) => nameKey(owner.slice(i)))))
-    existingByZone.set(zone, existing)
-  }
-  const from = name.findIndex((_, i) => existing.has(nameKey(name.slice(i))))
-  return from < 0 ? 0 : name.length - from
 }
 
 /** Whether ours is the beginning of a longer chain, and at least as much as what Knot says of it. */
@@ -198,6 +193,20 @@ function isPartOfChain({ ours, knot }: Case, whole: View): boolean {
     aliasesOf(ours).length === ourLongestChain &&
     knot.answer.every((rr) => typeOf(rr) === testTypes.DNAME || part.has(rr) || !known.has(rr)) &&
     (whole.tc || ours.answer.every((rr) => known.has(rr)))
+  )
+}
+
+/** Whether ours ends in what the parent zone says of an alias's target that it knows nothing of. */
+function isParentsDenial({ question: { world, type }, ours, nsd }: Case): boolean {
+  const soa = ours.authority.find((rr) => typeOf(rr) === testTypes.SOA)
+  const target = aliasesOf(ours).at(-1)?.target
+  if (soa === undefined || target === undefined) return false
+  const parent = speakerFor(world, target, type)
+  return (
+    ours.answer.every((rr) => nsd.answer.includes(rr)) &&
+    parent !== undefined &&
+    sameName(readText(ownerOf(soa)), parent.apex) &&
+    existingLabels(parent, target) < target.length
   )
 }
 

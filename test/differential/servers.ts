@@ -15,7 +15,8 @@ import { parseRdata, rrTypes } from '../../src/dataplane/wire/rdata.ts'
 import { freePort } from '../support/free-port.ts'
 import { patienceMs } from '../support/patience.ts'
 import { toText } from './names.ts'
-import { type TestRdata, type TestRrset, testTypes } from './rdata.ts'
+import { masterLines, type TestRdata, testTypes } from './rdata.ts'
+import { signaturesOf } from './signatures.ts'
 import type { TestZone } from './world.ts'
 
 export interface RunningServer extends AsyncDisposable {
@@ -66,12 +67,16 @@ export async function startPooldns(zones: readonly TestZone[]): Promise<RunningS
 function compileTestZone({ apex, rrsets }: TestZone): SharedArrayBuffer {
   const origin = lowerName(parseName(toText(apex)))
   const soa = rrsets.find(({ type }) => type === 'SOA')!
-  const compiler = new ZoneCompiler(origin, {
-    rdata: parseRdata('SOA', soa.rdata[0]!.text, origin),
-    ttlSeconds: soa.ttlSeconds,
-  })
+  const compiler = new ZoneCompiler(
+    origin,
+    {
+      rdata: parseRdata('SOA', soa.rdata[0]!.text, origin),
+      ttlSeconds: soa.ttlSeconds,
+    },
+    { signatures: signaturesOf(rrsets) },
+  )
   for (const { owner, type, ttlSeconds, rdata } of rrsets) {
-    if (type === 'SOA') continue
+    if (type === 'SOA' || type === 'RRSIG') continue
     compiler.add({
       owner: lowerName(parseName(toText(owner), origin)),
       type: testTypes[type],
@@ -141,10 +146,6 @@ async function writeZones(zones: readonly TestZone[]): Promise<string> {
   for (const [index, { rrsets }] of zones.entries())
     await writeFile(join(folder, `${index}.zone`), rrsets.map(masterLines).join(''))
   return folder
-}
-
-function masterLines({ owner, type, ttlSeconds, rdata }: TestRrset): string {
-  return rdata.map(({ text }) => `${toText(owner)} ${ttlSeconds} IN ${type} ${text}\n`).join('')
 }
 
 async function run(

@@ -86,7 +86,7 @@ function atTarget(
 ): boolean {
   const rrset = zone.rrset(node, type)
   if (rrset < 0) return true
-  const signed = writer.dnssecOk && !zone.isWildcard(node)
+  const signed = writer.dnssecOk && (!zone.isWildcard(node) || writer.isWildcardAt(owner))
   if (writer.rrset(zone, rrset, owner, apexAt, sections.additional, signed) >= 0) return true
   return signed && writer.rrset(zone, rrset, owner, apexAt, sections.additional, false) >= 0
 }
