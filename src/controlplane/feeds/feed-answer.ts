@@ -8,7 +8,7 @@
 import { parseInstant } from '../model/instant.ts'
 import type { Database } from '../store/database.ts'
 import type { RowKey, RowQuery, ShownRow } from '../store/feed-rows.ts'
-import { aggregates, readLatest, readRows, readSteps } from '../store/feed-rows.ts'
+import { aggregates, readLatest, readRows, readSteps, ShownRows } from '../store/feed-rows.ts'
 import { type FeedStore, findStore, type KnownFeed } from '../store/feed-stores.ts'
 
 /** Rows of one read. */
@@ -35,11 +35,11 @@ export interface FeedAnswer {
   /** Where the next page begins; null at the end, undefined while that is not known yet. */
   readonly next: RowKey | null | undefined
   /** The body, in pieces. The first rows have been read. */
-  readonly text: AsyncIterable<string>
+  readonly octets: AsyncIterable<Buffer>
 }
 
 interface Batch {
-  readonly rows: readonly ShownRow[]
+  readonly rows: ShownRows
   /** Behind its last row there are more, as many as were asked for or not. */
   readonly more: boolean
 }
@@ -55,14 +55,14 @@ export async function answerFeed(
   const names = namesOf(feed, question)
   const isWhole = first!.rows.length === question.limit || !first!.more
   const next = isWhole ? nextOf(first!) : undefined
-  const text =
-    question.format === 'csv' ? csvText(names, first!, batches) : jsonText(feed, names, first!, batches)
+  const octets =
+    question.format === 'csv' ? csvOctets(names, first!, batches) : jsonOctets(feed, names, first!, batches)
   const empty = first!.rows.length === 0
   return {
     empty,
     type: question.format === 'csv' ? 'text/csv; charset=utf-8' : 'application/json',
     next,
-    text,
+    octets,
   }
 }
 
@@ -82,14 +82,18 @@ async function* batchesOf(
   for (;;) {
     const size = Math.min(limit, answerBatch)
     const read = await readBatch(database, feed, question, after, size + 1)
-    const rows = read.slice(0, size)
+    const rows = read.first(size)
     const more = read.length > size
     yield { rows, more }
     limit -= rows.length
     if (!more || limit === 0) return undefined
-    after = keyOf(rows.at(-1)!)
+    after = keyOf(rows.last!)
   }
 }
+
+const noRows = new ShownRows([], () => {
+  throw new Error('there are no rows')
+})
 
 async function readBatch(
   database: Database,
@@ -97,12 +101,12 @@ async function readBatch(
   { entity, fromMicros, toMicros, latest, stepMicros }: FeedQuestion,
   after: RowKey | null,
   limit: number,
-): Promise<readonly ShownRow[]> {
+): Promise<ShownRows> {
   const entities = entity === undefined ? undefined : [entity]
   const query: RowQuery = { entities, fromMicros, toMicros, after, limit }
   return database.read(async (tx) => {
     const store: FeedStore | null = await findStore(tx, feed)
-    if (store === null) return []
+    if (store === null) return noRows
     if (latest) return readLatest(tx, store, feed, query)
     return stepMicros === null
       ? readRows(tx, store, feed, query)
@@ -113,7 +117,7 @@ async function readBatch(
 const keyOf = ({ entity, instant }: ShownRow): RowKey => ({ entity, micros: parseInstant(instant)! })
 
 function nextOf({ rows, more }: Batch): RowKey | null {
-  return more ? keyOf(rows.at(-1)!) : null
+  return more ? keyOf(rows.last!) : null
 }
 
 /** @returns the text of the cursor by which the next page is asked for */
@@ -136,44 +140,75 @@ export function readRowCursor(cursor: string): RowKey | null {
   }
 }
 
-async function* jsonText(
+async function* jsonOctets(
   { value }: KnownFeed,
   names: readonly string[],
   first: Batch,
   others: AsyncIterable<Batch>,
-): AsyncGenerator<string> {
+): AsyncGenerator<Buffer> {
   const heads = names.map((name) => `,${JSON.stringify(name)}:`)
+  const lines = new Lines()
+  lines.add(`{"feed":${JSON.stringify(value.name)},"columns":${JSON.stringify(names)},"items":[`)
   let last = first
-  let text = `{"feed":${JSON.stringify(value.name)},"columns":${JSON.stringify(names)},"items":[`
-  let isFirst = true
+  let before = ''
   for await (const batch of following(first, others)) {
     for (const { entity, instant, values } of batch.rows) {
-      text += `${isFirst ? '' : ','}\n{"time_instant":"${instant}","id_entity":${JSON.stringify(entity)}`
-      for (let nth = 0; nth < heads.length; nth++) text += heads[nth]! + values[nth]
-      text += '}'
-      isFirst = false
+      let line = `${before}\n{"time_instant":"${instant}","id_entity":${JSON.stringify(entity)}`
+      for (let nth = 0; nth < heads.length; nth++) line += heads[nth]! + values[nth]
+      lines.add(`${line}}`)
+      before = ','
     }
     last = batch
-    yield text
-    text = ''
+    yield lines.take()
   }
-  yield `\n],"nextCursor":${JSON.stringify(writeRowCursor(nextOf(last)))}}\n`
+  lines.add(`\n],"nextCursor":${JSON.stringify(writeRowCursor(nextOf(last)))}}\n`)
+  yield lines.take()
 }
 
-async function* csvText(
+async function* csvOctets(
   names: readonly string[],
   first: Batch,
   others: AsyncIterable<Batch>,
-): AsyncGenerator<string> {
-  let text = `time_instant,id_entity,${names.join(',')}\r\n`
+): AsyncGenerator<Buffer> {
+  const lines = new Lines()
+  lines.add(`time_instant,id_entity,${names.join(',')}\r\n`)
   for await (const { rows } of following(first, others)) {
     for (const { entity, instant, values } of rows) {
-      text += `${instant},${csvField(entity)}`
-      for (const value of values) text += value === 'null' ? ',' : `,${value}`
-      text += '\r\n'
+      let line = `${instant},${csvField(entity)}`
+      for (const value of values) line += value === 'null' ? ',' : `,${value}`
+      lines.add(`${line}\r\n`)
     }
-    yield text
-    text = ''
+    yield lines.take()
+  }
+}
+
+const leastRoom = 64 * 1024
+/** Of a character of UTF-16. */
+const mostOctets = 3
+
+/** Lines in UTF-8, each written as it comes: one long text of ten thousand of them would be much to collect. Bound: a batch. */
+class Lines {
+  #octets = Buffer.allocUnsafe(leastRoom)
+  #length = 0
+
+  add(line: string): void {
+    const needed = this.#length + line.length * mostOctets
+    if (needed > this.#octets.length) this.#widen(Math.max(needed, this.#octets.length * 2))
+    this.#length += this.#octets.write(line, this.#length)
+  }
+
+  /** All that was added since the last time. */
+  take(): Buffer {
+    const taken = this.#octets.subarray(0, this.#length)
+    this.#octets = Buffer.allocUnsafe(leastRoom)
+    this.#length = 0
+    return taken
+  }
+
+  #widen(size: number): void {
+    const wider = Buffer.allocUnsafe(size)
+    this.#octets.copy(wider, 0, 0, this.#length)
+    this.#octets = wider
   }
 }
 

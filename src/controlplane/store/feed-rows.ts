@@ -133,6 +133,35 @@ export interface ShownRow {
   readonly values: readonly string[]
 }
 
+/** Rows that were read. Each is parted when it is asked for: ten thousand at once would be much to collect. */
+export class ShownRows implements Iterable<ShownRow> {
+  readonly #raw: readonly RawRow[]
+  readonly #read: (row: RawRow) => ShownRow
+
+  constructor(raw: readonly RawRow[], read: (row: RawRow) => ShownRow) {
+    this.#raw = raw
+    this.#read = read
+  }
+
+  get length(): number {
+    return this.#raw.length
+  }
+
+  /** Null when there are none. */
+  get last(): ShownRow | null {
+    const raw = this.#raw.at(-1)
+    return raw === undefined ? null : this.#read(raw)
+  }
+
+  first(count: number): ShownRows {
+    return new ShownRows(this.#raw.slice(0, count), this.#read)
+  }
+
+  *[Symbol.iterator](): Generator<ShownRow, undefined> {
+    for (const raw of this.#raw) yield this.#read(raw)
+  }
+}
+
 /** Where a list goes on: behind the row of this entity and instant. */
 export interface RowKey {
   readonly entity: string
@@ -156,12 +185,12 @@ export async function readRows(
   store: FeedStore,
   feed: KnownFeed,
   query: RowQuery,
-): Promise<ShownRow[]> {
+): Promise<ShownRows> {
   const rows = await tx.execute<RawRow>(sql`
-    select id_entity as e, (time_instant at time zone 'UTC')::text as t, "values"::text as v from ${rowsOf(store)}
+    select ${shownRow(sql`time_instant`, sql`"values"`)} as row from ${rowsOf(store)}
     where ${conditions(query)}
     order by id_entity, time_instant limit ${query.limit}::bigint`)
-  return rows.rows.map(shower(store, feed))
+  return new ShownRows(rows.rows, shower(store, feed))
 }
 
 /** The newest row of each entity, in the order of entities. */
@@ -170,13 +199,13 @@ export async function readLatest(
   store: FeedStore,
   feed: KnownFeed,
   { after, ...query }: RowQuery,
-): Promise<ShownRow[]> {
+): Promise<ShownRows> {
   const behind = after == null ? sql`` : sql`and id_entity > ${after.entity}`
   const rows = await tx.execute<RawRow>(sql`
-    select id_entity as e, (time_instant at time zone 'UTC')::text as t, "values"::text as v from feed_latest
+    select ${shownRow(sql`time_instant`, sql`"values"`)} as row from feed_latest
     where store = ${store.id}::integer and ${conditions(query)} ${behind}
     order by id_entity limit ${query.limit}::bigint`)
-  return rows.rows.map(shower(store, feed))
+  return new ShownRows(rows.rows, shower(store, feed))
 }
 
 /** What `readSteps` has of each column. */
@@ -191,7 +220,7 @@ export async function readSteps(
   store: FeedStore,
   feed: KnownFeed,
   { after, ...query }: RowQuery & { readonly stepMicros: number },
-): Promise<ShownRow[]> {
+): Promise<ShownRows> {
   // As text: parameters would make it another expression wherever it stands.
   const width = sql.raw(`interval '${Math.round(query.stepMicros)} microseconds'`)
   const bin = sql`date_bin(${width}, time_instant, timestamptz 'epoch')`
@@ -204,14 +233,10 @@ export async function readSteps(
       ? sql``
       : sql`and (id_entity, time_instant) >= (${after.entity}, ${instantSql(after.micros + query.stepMicros)})`
   const rows = await tx.execute<RawRow>(sql`
-    select id_entity as e, (${bin} at time zone 'UTC')::text as t, array[${sql.join(values, sql`, `)}]::text as v
+    select ${shownRow(bin, sql`array[${sql.join(values, sql`, `)}]`)} as row
     from ${rowsOf(store)} where ${conditions(query)} ${behind}
     group by id_entity, ${bin} order by id_entity, ${bin} limit ${query.limit}::bigint`)
-  return rows.rows.map(({ e, t, v }) => ({
-    entity: e,
-    instant: instantOfPostgres(t),
-    values: numbersIn(v),
-  }))
+  return new ShownRows(rows.rows, readShownRow)
 }
 
 function conditions({ entities, fromMicros, toMicros, after }: Omit<RowQuery, 'limit'>): SQL {
@@ -234,21 +259,35 @@ function conditions({ entities, fromMicros, toMicros, after }: Omit<RowQuery, 'l
 }
 
 interface RawRow extends Record<string, unknown> {
-  readonly e: string
-  readonly t: string
-  readonly v: string
+  readonly row: string
+}
+
+/**
+ * A row as one text, its values in braces and its entity behind them: of thousands of rows that takes a third less time than three columns.
+ */
+function shownRow(instant: SQL, values: SQL): SQL {
+  return sql`(${instant} at time zone 'UTC')::text || ${values}::text || id_entity`
+}
+
+function readShownRow({ row }: RawRow): ShownRow {
+  const [begin, end] = [row.indexOf('{'), row.indexOf('}')]
+  return {
+    entity: row.slice(end + 1),
+    instant: instantOfPostgres(row.slice(0, begin)),
+    values: numbersIn(row.slice(begin, end + 1)),
+  }
 }
 
 /** Reads rows of a store for who asks for a feed's columns. */
 function shower(store: FeedStore, { value }: KnownFeed): (row: RawRow) => ShownRow {
   const places = value.columns.map(({ name }) => store.columns.indexOf(name))
   const inOrder = places.length === store.columns.length && places.every((place, nth) => place === nth)
-  return ({ e, t, v }) => {
-    const numbers = numbersIn(v)
+  return (raw) => {
+    const row = readShownRow(raw)
+    const { values } = row
+    if (inOrder && values.length === places.length) return row
     // Rows of before a column was declared have nothing there.
-    const values =
-      inOrder && numbers.length === places.length ? numbers : places.map((place) => numbers[place] ?? 'null')
-    return { entity: e, instant: instantOfPostgres(t), values }
+    return { ...row, values: places.map((place) => values[place] ?? 'null') }
   }
 }
 

@@ -68,25 +68,25 @@ async function gather(place: Disposable, ask: () => Promise<FeedAnswer>): Promis
   using stack = new DisposableStack()
   stack.use(place)
   const answer = await ask()
-  const pieces: string[] = []
+  const pieces: Buffer[] = []
   let length = 0
-  const rest = answer.text[Symbol.asyncIterator]()
+  const rest = answer.octets[Symbol.asyncIterator]()
   for (;;) {
     const { done = false, value } = await rest.next()
     if (done) break
     pieces.push(value)
-    length += Buffer.byteLength(value)
+    length += value.length
     if (length <= largestContent) continue
-    const whole = { ...answer, text: goingOn(pieces, rest) }
+    const whole = { ...answer, octets: goingOn(pieces, rest) }
     stack.move()
     throw new TooLong(whole, place)
   }
   // Who has just loaded the first rows is to see them.
   const kept = answer.empty ? ({ keep: false } as const) : {}
-  return { headers: headersOf(answer), body: Buffer.from(pieces.join('')), ...kept }
+  return { headers: headersOf(answer), body: Buffer.concat(pieces), ...kept }
 }
 
-async function* goingOn(read: string[], rest: AsyncIterator<string>): AsyncGenerator<string> {
+async function* goingOn(read: Buffer[], rest: AsyncIterator<Buffer>): AsyncGenerator<Buffer> {
   try {
     yield* read
     for (;;) {
@@ -116,7 +116,7 @@ async function stream(
 }
 
 function send(reply: FastifyReply, answer: FeedAnswer, place: Disposable): FastifyReply {
-  const body = Readable.from(answer.text, { objectMode: false })
+  const body = Readable.from(answer.octets, { objectMode: false })
   // `close` comes however the reply ends, also when the client goes away.
   body.once('close', () => place[Symbol.dispose]())
   return reply

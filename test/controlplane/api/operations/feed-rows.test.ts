@@ -71,7 +71,7 @@ t.test('what is not known is neither 0 nor lost', async (t) => {
   const rows = [
     { time_instant: '2026-01-01', id_entity: 'x', a: null, b: 0 },
     { time_instant: '2026-01-02', id_entity: 'x', b: 9_007_199_254_740_991 },
-    { time_instant: '2026-01-03', id_entity: 'quo"te, comma', a: -1.5e-300 },
+    { time_instant: '2026-01-03', id_entity: 'quo"te, {comma}', a: -1.5e-300 },
   ]
   t.match(await post(feed, rows.map((row) => JSON.stringify(row)).join('\n'), 'application/x-ndjson'), {
     body: { changed: 3 },
@@ -79,7 +79,7 @@ t.test('what is not known is neither 0 nor lost', async (t) => {
   const { body } = await get(`/v1/feeds/${feed}?format=csv`)
   t.equal(
     body,
-    'time_instant,id_entity,a,b\r\n2026-01-03T00:00:00Z,"quo""te, comma",-1.5e-300,\r\n2026-01-01T00:00:00Z,x,,0\r\n2026-01-02T00:00:00Z,x,,9007199254740991\r\n',
+    'time_instant,id_entity,a,b\r\n2026-01-03T00:00:00Z,"quo""te, {comma}",-1.5e-300,\r\n2026-01-01T00:00:00Z,x,,0\r\n2026-01-02T00:00:00Z,x,,9007199254740991\r\n',
   )
   t.match((await get(`/v1/feeds/${feed}?entity=x`)).body.items, [
     { a: null, b: 0 },

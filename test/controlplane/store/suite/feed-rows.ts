@@ -2,7 +2,13 @@ import { FeedWriter } from '../../../../src/controlplane/feeds/feed-writer.ts'
 import type { FeedRow } from '../../../../src/controlplane/model/feed-row.ts'
 import { parseInstant } from '../../../../src/controlplane/model/instant.ts'
 import { FeedRetention } from '../../../../src/controlplane/store/feed-retention.ts'
-import { latestAfter, readLatest, readRows, readSteps } from '../../../../src/controlplane/store/feed-rows.ts'
+import {
+  latestAfter,
+  readLatest,
+  readRows,
+  readSteps,
+  type ShownRow,
+} from '../../../../src/controlplane/store/feed-rows.ts'
 import { findStore, type KnownFeed, listParts } from '../../../../src/controlplane/store/feed-stores.ts'
 import type { Suite } from './samples.ts'
 
@@ -30,6 +36,8 @@ const row = (entity: string, at: string, ...values: (number | null)[]): FeedRow 
   values,
 })
 
+const shownBy = (rows: Iterable<ShownRow>): ShownRow[] => [...rows]
+
 export const feedRowsSuite: Suite = async (t, database) => {
   const writer = new FeedWriter(database, () => now)
   const all = { limit: 100 }
@@ -45,7 +53,7 @@ export const feedRowsSuite: Suite = async (t, database) => {
     t.same(await writer.write(feed, rows), { changed: 3, expired: 0 })
     t.same(await writer.write(feed, rows), { changed: 0, expired: 0 })
     const store = (await database.read((tx) => findStore(tx, feed)))!
-    t.same(await database.read((tx) => readRows(tx, store, feed, all)), [
+    t.same(shownBy(await database.read((tx) => readRows(tx, store, feed, all))), [
       { entity: 'rosa', instant: '2026-06-01T12:00:00Z', values: ['-1e-300', '1.7976931348623157e+308'] },
       {
         entity: 'salvia',
@@ -58,9 +66,10 @@ export const feedRowsSuite: Suite = async (t, database) => {
       changed: 1,
       expired: 0,
     })
-    t.match(await database.read((tx) => readRows(tx, store, feed, { entities: ['rosa'], limit: 1 })), [
-      { values: ['1', '2'] },
-    ])
+    t.match(
+      shownBy(await database.read((tx) => readRows(tx, store, feed, { entities: ['rosa'], limit: 1 }))),
+      [{ values: ['1', '2'] }],
+    )
     t.match(await database.read((tx) => listParts(tx, store)), [{ rows: 2 }, { rows: 2 }])
   })
 
@@ -72,7 +81,7 @@ export const feedRowsSuite: Suite = async (t, database) => {
     await writer.write(feed, [...hours, row('y', '2026-05-01 00:30:00', 7, null)])
     const store = (await database.read((tx) => findStore(tx, feed)))!
     const firsts = async (query: object) =>
-      (await database.read((tx) => readRows(tx, store, feed, { ...all, ...query }))).map(
+      shownBy(await database.read((tx) => readRows(tx, store, feed, { ...all, ...query }))).map(
         ({ entity, values }) => entity + values[0],
       )
     t.same(await firsts({ limit: 2 }), ['x0', 'x1'])
@@ -80,27 +89,34 @@ export const feedRowsSuite: Suite = async (t, database) => {
     t.same(await firsts({ entities: ['x'], after: { entity: 'x', micros: hours[3]!.micros } }), ['x4', 'x5'])
     t.same(await firsts({ fromMicros: hours[1]!.micros, toMicros: hours[3]!.micros }), ['x1', 'x2'])
     t.same(await firsts({ entities: ['y', 'z'] }), ['y7'])
-    const latest = await database.read((tx) => readLatest(tx, store, feed, all))
+    const latest = shownBy(await database.read((tx) => readLatest(tx, store, feed, all)))
     t.match(latest, [
       { entity: 'x', values: ['5', '10'] },
       { entity: 'y', values: ['7', 'null'] },
     ])
     t.match(
-      await database.read((tx) => readLatest(tx, store, feed, { ...all, after: { entity: 'x', micros: 0 } })),
+      shownBy(
+        await database.read((tx) =>
+          readLatest(tx, store, feed, { ...all, after: { entity: 'x', micros: 0 } }),
+        ),
+      ),
       [{ entity: 'y' }],
     )
     const stepMicros = 2 * 3_600_000_000
-    const steps = await database.read((tx) => readSteps(tx, store, feed, { stepMicros, limit: 3 }))
+    const steps = shownBy(await database.read((tx) => readSteps(tx, store, feed, { stepMicros, limit: 3 })))
     t.same(steps, [
       { entity: 'x', instant: '2026-05-01T00:00:00Z', values: ['0.5', '0', '1', '10', '10', '10'] },
       { entity: 'x', instant: '2026-05-01T02:00:00Z', values: ['2.5', '2', '3', '10', '10', '10'] },
       { entity: 'x', instant: '2026-05-01T04:00:00Z', values: ['4.5', '4', '5', '10', '10', '10'] },
     ])
     const after = { entity: 'x', micros: hours[2]!.micros }
-    t.match(await database.read((tx) => readSteps(tx, store, feed, { stepMicros, limit: 3, after })), [
-      { instant: '2026-05-01T04:00:00Z' },
-      { entity: 'y', instant: '2026-05-01T00:00:00Z', values: ['7', '7', '7', 'null', 'null', 'null'] },
-    ])
+    t.match(
+      shownBy(await database.read((tx) => readSteps(tx, store, feed, { stepMicros, limit: 3, after }))),
+      [
+        { instant: '2026-05-01T04:00:00Z' },
+        { entity: 'y', instant: '2026-05-01T00:00:00Z', values: ['7', '7', '7', 'null', 'null', 'null'] },
+      ],
+    )
   })
 
   await t.test('a column that comes later has nothing in rows of before', async (t) => {
@@ -108,14 +124,16 @@ export const feedRowsSuite: Suite = async (t, database) => {
     await writer.write(narrow, [row('x', '2026-05-01', 1)])
     await writer.write(wide, [row('x', '2026-05-02', 2, 3)])
     const store = (await database.read((tx) => findStore(tx, wide)))!
-    t.match(await database.read((tx) => readRows(tx, store, wide, all)), [
+    t.match(shownBy(await database.read((tx) => readRows(tx, store, wide, all))), [
       { values: ['null', '1'] },
       { values: ['2', '3'] },
     ])
-    t.match(await database.read((tx) => readSteps(tx, store, wide, { ...all, stepMicros: 86_400_000_000 })), [
-      { values: ['null', 'null', 'null', '1', '1', '1'] },
-      { values: ['2', '2', '2', '3', '3', '3'] },
-    ])
+    t.match(
+      shownBy(
+        await database.read((tx) => readSteps(tx, store, wide, { ...all, stepMicros: 86_400_000_000 })),
+      ),
+      [{ values: ['null', 'null', 'null', '1', '1', '1'] }, { values: ['2', '2', '2', '3', '3', '3'] }],
+    )
   })
 
   await t.test('who follows the newest rows sees each change once', async (t) => {
@@ -183,7 +201,7 @@ export const feedRowsSuite: Suite = async (t, database) => {
     )
     await Promise.all(writes)
     const store = (await database.read((tx) => findStore(tx, feed)))!
-    t.equal((await database.read((tx) => readRows(tx, store, feed, { limit: 1_000 }))).length, 140)
+    t.equal(shownBy(await database.read((tx) => readRows(tx, store, feed, { limit: 1_000 }))).length, 140)
     const parts = await database.read((tx) => listParts(tx, store))
     t.ok(parts.reduce((sum, { rows }) => sum + rows, 0) >= 140)
   })
@@ -198,9 +216,9 @@ export const feedRowsSuite: Suite = async (t, database) => {
     const later = new Date('2026-06-05T12:00:00Z')
     t.same(await retention.run([byAge], later), { stores: 0, parts: 1 })
     const store = (await database.read((tx) => findStore(tx, byAge)))!
-    t.equal((await database.read((tx) => readRows(tx, store, byAge, all))).length, 2)
+    t.equal(shownBy(await database.read((tx) => readRows(tx, store, byAge, all))).length, 2)
     t.match(
-      await database.read((tx) => readLatest(tx, store, byAge, all)),
+      shownBy(await database.read((tx) => readLatest(tx, store, byAge, all))),
       [{ entity: 'x' }],
       'nothing is left of who had no other row',
     )
@@ -227,7 +245,7 @@ export const feedRowsSuite: Suite = async (t, database) => {
     )
     const kept = (await database.read((tx) => findStore(tx, byRows)))!
     t.same(
-      (await database.read((tx) => readRows(tx, kept, byRows, all))).map(({ instant }) =>
+      shownBy(await database.read((tx) => readRows(tx, kept, byRows, all))).map(({ instant }) =>
         instant.slice(0, 10),
       ),
       months.slice(2),
