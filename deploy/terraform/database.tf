@@ -52,5 +52,6 @@ resource "aws_rds_cluster_instance" "main" {
   engine_version     = aws_rds_cluster.main.engine_version
 
   performance_insights_enabled = true
-  auto_minor_version_upgrade   = true
+  # Else AWS would be ahead of database_version one day, and each apply would ask for the way back, which there is not.
+  auto_minor_version_upgrade = false
 }

@@ -16,8 +16,9 @@ ephemeral "random_password" "admin_token" {
 }
 
 locals {
-  # The server follows the cluster's writer by the name of its endpoint.
-  database_place = "${aws_rds_cluster.main.endpoint}:${aws_rds_cluster.main.port}/${aws_rds_cluster.main.database_name}?sslmode=require"
+  # The server follows the cluster's writer by the name of its endpoint. `require` alone would ask for a certificate of an authority that the
+  # image knows, and Aurora's are of an authority of Amazon's own: as libpq means it, the connection is encrypted, and that is all.
+  database_place = "${aws_rds_cluster.main.endpoint}:${aws_rds_cluster.main.port}/${aws_rds_cluster.main.database_name}?sslmode=require&uselibpqcompat=true"
 }
 
 resource "aws_secretsmanager_secret" "servers" {

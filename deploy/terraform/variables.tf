@@ -99,7 +99,7 @@ variable "database" {
 }
 
 variable "database_version" {
-  description = "Of Aurora PostgreSQL"
+  description = "Of Aurora PostgreSQL; minor versions come by raising it, in the next maintenance window"
   type        = string
   default     = "17.5"
 }

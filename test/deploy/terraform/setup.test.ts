@@ -1,11 +1,14 @@
 /** The setup's script, on a real PostgreSQL, as the administrator of a managed one: who may make roles and databases, and is no superuser. */
 import { execFile } from 'node:child_process'
-import { readFile } from 'node:fs/promises'
+import { chown, mkdtemp, readFile, rm, stat } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import pg from 'pg'
 import t from 'tap'
 import { node, repository } from '../../support/daemon.ts'
+import { patience } from '../../support/patience.ts'
 import { startPostgres } from '../../support/postgres.ts'
 import { missingPrograms } from '../../support/program.ts'
 
@@ -13,7 +16,7 @@ const run = promisify(execFile)
 
 t.test(
   'roles and schema, as the administrator of a managed PostgreSQL',
-  { skip: missingPrograms('psql') },
+  { skip: missingPrograms('psql', 'openssl') },
   async (t) => {
     const postgres = await startPostgres()
     t.teardown(() => postgres.stop())
@@ -49,6 +52,45 @@ t.test(
     t.match(migrated.stdout, /the schema is up to date/)
     t.equal((await query(as('pooldns', 'second'), ['select count(*)::int as n from zones']))[0].n, 0)
     await t.rejects(query(as('pooldns', 'second'), ['create table mine (id int)']), { code: '42501' })
+
+    await t.test('servers take a certificate of an authority of its own', async (t) => {
+      const folder = await mkdtemp(join(tmpdir(), 'pooldns-setup-'))
+      t.teardown(() => rm(folder, { recursive: true, force: true }))
+      const [certificate, key] = [join(folder, 'own.crt'), join(folder, 'own.key')]
+      const names = ['-subj', '/CN=aurora', '-days', '2', '-nodes', '-newkey', 'rsa:2048']
+      await run('openssl', ['req', '-x509', ...names, '-out', certificate, '-keyout', key])
+      const [{ folder: data }] = await query(postgres.url, [
+        "select current_setting('data_directory') as folder",
+      ])
+      const { uid, gid } = await stat(data as string)
+      for (const path of [certificate, key, folder]) await chown(path, uid, gid)
+      await query(postgres.url, [
+        `alter system set ssl_cert_file = '${certificate}'`,
+        `alter system set ssl_key_file = '${key}'`,
+        'alter system set ssl = on',
+        'select pg_reload_conf()',
+      ])
+      const secrets = await readFile(join(repository, 'deploy/terraform/secrets.tf'), 'utf8')
+      const [, asked] = /database_name\}\?([^"]+)"/.exec(secrets)!
+      const select = ['select ssl from pg_stat_ssl where pid = pg_backend_pid()']
+      const encrypted = (how: string) => query(`${as('pooldns', 'second')}?${how}`, select)
+      // The signal of a reload comes when it comes.
+      const signal = patience()
+      const unready = () => encrypted(asked!).catch((error: Error) => error)
+      for (let said = await unready(); said instanceof Error; said = await unready()) {
+        if (!/does not support SSL/.test(said.message)) throw said
+        await delay(20, undefined, { signal })
+      }
+      t.equal((await encrypted(asked!))[0].ssl, true)
+      await t.rejects(encrypted('sslmode=verify-full'), { message: /self-signed certificate/ })
+      const verified = `sslmode=verify-full&sslrootcert=${certificate}`
+      await t.rejects(encrypted(verified), { message: /altnames|does not match/ }, 'it is of another name')
+      const again = await run(node, [join(repository, 'src/main.ts'), 'migrate'], {
+        env: { PATH: process.env.PATH, DATABASE_URL: `${as('pooldns_owner', 'first')}?${asked}` },
+      })
+      t.match(again.stdout, /the schema is up to date/)
+      await query(postgres.url, ['alter system reset ssl', 'select pg_reload_conf()'])
+    })
 
     await t.test('once more: new passwords, and nothing else', async (t) => {
       t.match(await setup("fir'st", 'sec"ond'), { stdout: 'the roles have their passwords\n' })
