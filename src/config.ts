@@ -31,6 +31,7 @@ import type { RateLimit } from './dataplane/image/answer-settings.ts'
 import { formatListenAddress, type ListenAddress } from './dataplane/listener/listener.ts'
 import type { Prefix } from './dataplane/wire/prefix.ts'
 import { logLevels, maskPasswords } from './telemetry/log.ts'
+import { type OtelSettings, OtelSettingsError, readOtelSettings } from './telemetry/otel/otel-settings.ts'
 
 /** A value that can't be used, or a word on the command line that nobody knows. Exit code 2. */
 export class UsageError extends Error {
@@ -259,6 +260,8 @@ const settings = {
   ),
   /** How many there are of them at the most. */
   queryLogRows: wholeNumber('POOLDNS_QUERY_LOG_ROWS', ' of queries', 1000, 9_999_999, 1_000_000),
+  /** Whether traces and metrics are sent by OpenTelemetry, as its own variables say. */
+  openTelemetry: setting('POOLDNS_OTEL', 'on or off', false, (text) => parseEither(text, 'on', 'off')),
   /** What this node can always reach while its network is well. */
   canaries: setting(
     'POOLDNS_CANARIES',
@@ -290,13 +293,15 @@ type Field = keyof typeof settings
 type Values = { readonly [F in Field]: (typeof settings)[F]['otherwise'] }
 type RateLimitField = Extract<Field, `rateLimit${string}`>
 
-export interface Config extends Omit<Values, RateLimitField> {
+export interface Config extends Omit<Values, RateLimitField | 'openTelemetry'> {
   readonly publicTools: boolean
   /** Whether that holds for everybody, as somebody said; else it does for clients on this host alone. */
   readonly publicToolsAnywhere: boolean
   readonly probeAllow: readonly Prefix[]
   readonly certificateDir: string
   readonly rateLimit: RateLimit | null
+  /** What is sent by OpenTelemetry; null: nothing. */
+  readonly openTelemetry: OtelSettings | null
   readonly kubernetes: boolean
   /** Load the demo into an empty database and start its backends. */
   readonly demo: boolean
@@ -366,6 +371,7 @@ export function readConfig(args: readonly string[], around: Environment): Config
   const values = Object.fromEntries(
     fields.map((field) => [field, orElse(() => readField(field, given[flagOf(field)], environment), told)]),
   ) as Values
+  const openTelemetry = values.openTelemetry ? orElse(() => readOpenTelemetry(environment), told) : null
   if (wrong.length > 0) throw new UsageError(wrong.join('\n'))
   const { rateLimit, rateLimitPerSecond, rateLimitSlip, rateLimitExempt, ...config } = values
   const limit = { perSecond: rateLimitPerSecond, slip: rateLimitSlip, exempt: rateLimitExempt }
@@ -377,10 +383,21 @@ export function readConfig(args: readonly string[], around: Environment): Config
     probeAllow: config.probeAllow ?? (demo ? loopback : []),
     certificateDir: config.certificateDir ?? join(config.dataDir, 'certificates'),
     rateLimit: rateLimit === 'off' ? null : { ...limit, logOnly: rateLimit === 'log' },
+    openTelemetry: openTelemetry ?? null,
     kubernetes: (environment.KUBERNETES_SERVICE_HOST ?? '') !== '',
     demo,
     dnsListenAsked: (given['dns-listen'] ?? environment.POOLDNS_DNS_LISTEN ?? '') !== '',
   })
+}
+
+/** @throws UsageError */
+function readOpenTelemetry(environment: Environment): OtelSettings {
+  try {
+    return readOtelSettings(environment)
+  } catch (error) {
+    if (error instanceof OtelSettingsError) throw new UsageError(error.message)
+    throw error
+  }
 }
 
 /** @throws UsageError */

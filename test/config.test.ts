@@ -2,6 +2,7 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { readConfig } from '../src/config.ts'
+import { readOtelSettings } from '../src/telemetry/otel/otel-settings.ts'
 
 t.test('what is not set has its default', async (t) => {
   const config = readConfig([], {})
@@ -102,6 +103,7 @@ t.test('what may be probed, and from which files, is read from lists', async (t)
     queryLogPrefix: { ipv4: 24, ipv6: 56 },
     queryLogKeepMs: 7 * 86_400_000,
     queryLogRows: 1_000_000,
+    openTelemetry: null,
     canaries: [],
     smtpServer: null,
     mailFrom: null,
@@ -126,6 +128,8 @@ t.test('what may be probed, and from which files, is read from lists', async (t)
     POOLDNS_QUERY_LOG_PREFIX: '32/128',
     POOLDNS_QUERY_LOG_KEEP: '1h',
     POOLDNS_QUERY_LOG_ROWS: '5000',
+    POOLDNS_OTEL: 'on',
+    OTEL_TRACES_EXPORTER: 'none',
   }
   t.match(readConfig([], environment), {
     probeAllow: [{ length: 8 }, { length: 128 }],
@@ -146,6 +150,7 @@ t.test('what may be probed, and from which files, is read from lists', async (t)
     queryLogPrefix: { ipv4: 32, ipv6: 128 },
     queryLogKeepMs: 3_600_000,
     queryLogRows: 5000,
+    openTelemetry: readOtelSettings({ OTEL_TRACES_EXPORTER: 'none' }),
     locationDatabases: ['/geo/city.mmdb', '/geo/asn.mmdb'],
   })
   t.same(readConfig([], { POOLDNS_DNSTAP: 'unix:/run/tap.sock' }).dnstap, { path: '/run/tap.sock' })
@@ -302,6 +307,8 @@ t.test('a bad value names the variable, the value and what is accepted', async (
     [{ POOLDNS_DNSTAP_SAMPLE: '1/0' }, /POOLDNS_DNSTAP_SAMPLE.*1\/N/],
     [{ POOLDNS_DNSTAP_SAMPLE: '1/1000001' }, /POOLDNS_DNSTAP_SAMPLE/],
     [{ POOLDNS_DNSTAP_SAMPLE: '0.1' }, /POOLDNS_DNSTAP_SAMPLE/],
+    [{ POOLDNS_OTEL: 'yes' }, /POOLDNS_OTEL.*on or off/],
+    [{ POOLDNS_OTEL: 'on', OTEL_TRACES_SAMPLER: 'some' }, /OTEL_TRACES_SAMPLER: "some" is not accepted/],
     [{ POOLDNS_QUERY_LOG: 'on' }, /POOLDNS_QUERY_LOG.*1\/N/],
     [{ POOLDNS_QUERY_LOG_PREFIX: '33/56' }, /POOLDNS_QUERY_LOG_PREFIX.*24\/56/],
     [{ POOLDNS_QUERY_LOG_PREFIX: '24/129' }, /POOLDNS_QUERY_LOG_PREFIX/],

@@ -68,6 +68,14 @@ const packageHomes: Readonly<Record<string, string>> = {
   // Loaded by those alone who have such a server.
   '@redis/client': 'controlplane/feeds/cache/shared-server.ts',
   'lru-cache': 'controlplane/feeds/cache/read-cache.ts',
+  // Loaded by those alone who ask for them.
+  '@opentelemetry/api': 'telemetry/otel',
+  '@opentelemetry/core': 'telemetry/otel',
+  '@opentelemetry/exporter-metrics-otlp-proto': 'telemetry/otel',
+  '@opentelemetry/exporter-trace-otlp-proto': 'telemetry/otel',
+  '@opentelemetry/resources': 'telemetry/otel',
+  '@opentelemetry/sdk-metrics': 'telemetry/otel',
+  '@opentelemetry/sdk-trace': 'telemetry/otel',
   papaparse: 'controlplane/feeds/csv-rows.ts',
   'pg-copy-streams': 'controlplane/feeds/feed-copy.ts',
 }

@@ -27,6 +27,7 @@ import type { ServiceChange } from '../controlplane/serve/service-watch.ts'
 import type { Database } from '../controlplane/store/database.ts'
 import type { Logger } from '../telemetry/log.ts'
 import type { Metrics, ThreadName } from '../telemetry/metrics/metrics.ts'
+import type { Tracing } from '../telemetry/tracing.ts'
 import type { DescriptorShares } from './descriptors.ts'
 import type { Faults } from './faults.ts'
 import type { Supervision } from './supervision.ts'
@@ -50,6 +51,8 @@ export interface Ground {
   readonly announce: Announce
   /** Null when the workers are threads of this process. */
   readonly supervision: Supervision | null
+  /** Told of what is traced; null where nobody traces. */
+  readonly tracing: Tracing | null
   /** Aborts when the stop begins. */
   readonly signal: AbortSignal
 }

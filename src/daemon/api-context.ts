@@ -55,6 +55,7 @@ export function apiContext(parts: Parts, adminTokenHash: Uint8Array): ApiContext
     log,
     now,
     adminTokenHash,
+    tracing: parts.tracing,
     httpHosts: config.httpHosts,
     trustedProxies: config.trustedProxies,
     publisher,

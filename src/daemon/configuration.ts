@@ -334,6 +334,7 @@ export class Configuration {
     const ended = endedBetween(known, catalog.births)
     this.#around.announce({ kind: 'catalog', before, catalog, ended, stored })
     this.lag.read(catalog.revision)
+    this.#around.tracing?.changes.read(catalog.revision)
   }
 
   /** Other location data, other areas. */
@@ -372,7 +373,7 @@ export class Configuration {
   }
 
   #makeFollower(): Follower {
-    const { announce, answers, database, faults, health, log, words } = this.#around
+    const { announce, answers, database, faults, health, log, tracing, words } = this.#around
     return new Follower({
       database,
       publisher: this.publisher,
@@ -384,6 +385,10 @@ export class Configuration {
       onZones: () => this.#keep(),
       onFailBack: (members) => members.forEach((member) => void health.checker.failBack(member)),
       onLook: (error) => this.lag.looked(error),
+      ...(tracing && {
+        onHint: () => tracing.changes.hinted(),
+        onCompiled: (revision: number) => tracing.changes.compiled(revision),
+      }),
       origin: () => this.#origin,
       onOrigin: (database) => {
         this.#origin = database

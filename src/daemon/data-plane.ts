@@ -14,6 +14,7 @@ import type { ListenAddress } from '../dataplane/listener/listener.ts'
 import { type Transport, transportNames } from '../dataplane/listener/transports.ts'
 import type { WorkerEvents } from '../dataplane/listener/worker-thread.ts'
 import type { Sample } from '../dataplane/sample-reader.ts'
+import { type ChangeTraces, momentMs } from '../telemetry/tracing.ts'
 import type { ServedImages } from './image-store/served-images.ts'
 
 export interface DataPlane extends AsyncDisposable {
@@ -44,8 +45,13 @@ export type DataPlaneEvents = Required<Omit<WorkerEvents, 'onUpcall' | 'onGave'>
 
 export type Serving = ReturnType<typeof serveBy>
 
-/** What is served, on this side of the seam. @param named whether the workers are told what members they answer with are called */
-export function serveBy(dataPlane: DataPlane, named: boolean) {
+/**
+ * What is served, on this side of the seam.
+ *
+ * @param named whether the workers are told what members they answer with are called
+ * @param traces told of what the workers have been handed; nobody is with null
+ */
+export function serveBy(dataPlane: DataPlane, named: boolean, traces: ChangeTraces | null) {
   const { shared } = dataPlane
   const state = new ServingState(undefined, shared?.memory)
   const reader = () => new AnswerReader(transportNames.flatMap((transport) => dataPlane.counters(transport)))
@@ -54,7 +60,9 @@ export function serveBy(dataPlane: DataPlane, named: boolean) {
     const placed = shared === undefined ? update : await shared.place(update)
     // The workers' side tells of what can't be read.
     state.apply(shared === undefined ? readableOf(update, () => {}) : shared.own(placed))
+    const beganMs = momentMs()
     await dataPlane.publish(placed)
+    traces?.handedOver(beganMs, momentMs())
   })
   return {
     /** Where images are that processes share. */

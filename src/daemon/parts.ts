@@ -27,9 +27,13 @@ import { counted, logged } from './telemetry.ts'
 export type Parts = ReturnType<typeof joinParts>
 
 export function joinParts(ground: Ground) {
-  const { config, announce, faults, descriptors } = ground
+  const { config, announce, faults, descriptors, tracing } = ground
   const dataPlane = makeDataPlane(ground)
-  const serving = serveBy(dataPlane, config.dnstap !== null || config.queryLogEvery !== null)
+  const serving = serveBy(
+    dataPlane,
+    config.dnstap !== null || config.queryLogEvery !== null,
+    tracing?.changes ?? null,
+  )
   const settings = new AnswerSettingsSource(config, ground.nodeId, serving.pump)
   const hosts = new HostResolver({
     lookup: toldOf(faults, lookupBy(config.resolvers)),

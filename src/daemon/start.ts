@@ -37,6 +37,7 @@ import { Faults, places } from './faults.ts'
 import { leaveAddress } from './http-address.ts'
 import { LimitedNetworks } from './limited-networks.ts'
 import { metricsSources } from './metrics-sources.ts'
+import { makeOpenTelemetry } from './open-telemetry.ts'
 import { joinParts, listenersAmong, type Parts } from './parts.ts'
 import { cutBackQueryLog } from './query-log.ts'
 import { stopBudget } from './stop-budget.ts'
@@ -104,7 +105,17 @@ export async function startDaemon(
   // The stop goes through this list from its end, and each comment says what a part does then. A start that fails ends what it
   // has begun.
   await using begun = new AsyncDisposableStack()
-  // Closes last: the others store in it what they have.
+  // Sends what the others have told, when they have ended.
+  const openTelemetry = begun.use(
+    await makeOpenTelemetry({
+      config,
+      nodeId,
+      log,
+      metrics,
+      served: (revision, signal) => parts.configuration.publisher.reached(revision, signal),
+    }),
+  )
+  // Closes last but for that: the others store in it what they have.
   const database = begun.use(
     await Database.open({
       url: config.databaseUrl,
@@ -137,6 +148,7 @@ export async function startDaemon(
     descriptors,
     announce,
     supervision,
+    tracing: openTelemetry?.tracing ?? null,
     signal,
   }
   const parts: Parts = joinParts(ground)

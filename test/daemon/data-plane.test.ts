@@ -19,7 +19,7 @@ t.test('what comes with an image that cannot be read is served, here and by the 
     onSkipped: (address) => t.fail(address),
   })
   t.teardown(() => fleet.stop())
-  const { pump, ownZones } = serveBy(fleet, false)
+  const { pump, ownZones } = serveBy(fleet, false, null)
   await fleet.start()
   const zones = [
     { apex: 'one.test', lines: ['a 1 A 192.0.2.1'] },

@@ -5,6 +5,7 @@
 import type { Prefix } from '../../dataplane/wire/prefix.ts'
 import type { Logger } from '../../telemetry/log.ts'
 import type { Metrics } from '../../telemetry/metrics/metrics.ts'
+import type { Tracing } from '../../telemetry/tracing.ts'
 import type { Plan } from '../apply/apply.ts'
 import type { ReplayView } from '../apply/replay/replay-view.ts'
 import type { Catalog, CatalogZone } from '../catalog/catalog.ts'
@@ -43,6 +44,8 @@ export interface Ground {
   readonly metrics: Metrics
   /** SHA-256 of the admin token. */
   readonly adminTokenHash: Uint8Array
+  /** Told of requests and of what they write; nobody is when left out. */
+  readonly tracing?: Tracing | null
   /** Names that this server answers for besides `localhost`, in lower case without a final dot; none when left out. */
   readonly httpHosts?: readonly string[]
   /** Whose word on a client's address is taken; nobody's when left out. */

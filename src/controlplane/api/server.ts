@@ -62,6 +62,7 @@ import { overviewRoutes } from './operations/overview.ts'
 import { reportRoutes } from './operations/reports.ts'
 import { serviceOverrideRoutes } from './operations/service-overrides.ts'
 import { readQueryValues } from './query-values.ts'
+import { traceRequests } from './request-traces.ts'
 import { auditRoutes } from './system/audit.ts'
 import { databaseRoutes } from './system/database.ts'
 import { fleetRoutes } from './system/fleet.ts'
@@ -171,6 +172,8 @@ async function buildApi(context: ApiContext, connections: Connections): Promise<
   app.decorateRequest('token', null)
   app.decorateRequest('reach', null)
   context.metrics.http.connections = () => connections.size
+  app.decorateRequest('trace', null)
+  if (context.tracing) traceRequests(app, context.tracing, asked)
   logAccess(app, context)
   refuseWhenStopping(app)
   guardTheDoor(app, context)

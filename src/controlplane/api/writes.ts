@@ -106,6 +106,7 @@ export async function awaitServed(
  * limits.
  */
 export async function awaitPublished(context: Ground, revision: number, reply: FastifyReply): Promise<void> {
+  context.tracing?.changes.wrote(revision, reply.request.trace)
   reply.header(durabilityHeader, context.database.durability)
   const signal = AbortSignal.timeout(publishTimeoutMs)
   try {

@@ -85,6 +85,10 @@ export interface FollowerOptions {
   readonly onBad: (message: string) => void
   /** A look failed for another reason than that the database is away; null when one did not. */
   readonly onLook: (error: unknown) => void
+  /** It is hinted that there is something to read. */
+  readonly onHint?: () => void
+  /** Images have been made of zones as they are at a revision. */
+  readonly onCompiled?: (revision: number) => void
   /** The same. The next look comes all the same. */
   readonly onError: (error: unknown) => void
 }
@@ -180,7 +184,11 @@ export class Follower implements AsyncDisposable {
   }
 
   start(): void {
-    this.#hints = this.#options.database.listen(() => this.#loop.hint())
+    const { database, onHint } = this.#options
+    this.#hints = database.listen(() => {
+      onHint?.()
+      this.#loop.hint()
+    })
     this.#loop.start()
   }
 
@@ -393,6 +401,7 @@ export class Follower implements AsyncDisposable {
   ): Promise<{ zones: Map<string, ZoneToServe>; kept: readonly string[]; missing: readonly string[] }> {
     const compile = await reading
     const { images, bad, kept, missing } = await compile!()
+    this.#options.onCompiled?.(turn.catalog.revision)
     this.#notePart('rrsets', null)
     for (const { message } of bad) this.#options.onBad(message)
     const byZone = Map.groupBy(bad, ({ apex }) => apex)

@@ -10,6 +10,7 @@
  * Monotone counts whose names in the contract lack `_total` (`dns_lookup_success`) are exposed as gauges, and gauges
  * of prom-client that end in `_total` are left out: a linter of metrics takes offence at both.
  */
+import { setImmediate } from 'node:timers/promises'
 import { collectDefaultMetrics, Gauge, Registry } from 'prom-client'
 import { CacheMetrics } from './cache.ts'
 import { type DnsCounters, registerDnsMetrics } from './dns.ts'
@@ -25,7 +26,7 @@ import {
   registerCertificateMetrics,
   registerHostMetrics,
 } from './members.ts'
-import { expose, exposeCounts, exposeValue, Scrape, tallies, tally } from './series.ts'
+import { Exposed, expose, exposeCounts, exposeValue, Scrape, type Series, tallies, tally } from './series.ts'
 import { type RenderedPage, SharedRendering } from './shared-rendering.ts'
 import {
   type DrainNow,
@@ -176,6 +177,21 @@ export class Metrics {
     return this.#page.get()
   }
 
+  /** The same as on the page, for who sends it elsewhere. Metrics are read in turns, between which other things go on. */
+  async families(): Promise<readonly MetricFamily[]> {
+    await this.#sources.refresh()
+    try {
+      const families: MetricFamily[] = []
+      for (const metric of this.#registry.getMetricsAsArray() as unknown as readonly (Exposed | Counted)[]) {
+        families.push(await familyOf(metric))
+        await setImmediate()
+      }
+      return families
+    } finally {
+      this.#scrape.end()
+    }
+  }
+
   async #render(): Promise<Buffer> {
     await this.#sources.refresh()
     try {
@@ -186,6 +202,28 @@ export class Metrics {
       this.#scrape.end()
     }
   }
+}
+
+/** A metric with its series, as they are at a moment. */
+export interface MetricFamily {
+  readonly name: string
+  readonly help: string
+  readonly type: string
+  readonly series: readonly Series[]
+}
+
+/** What prom-client counts by itself. */
+interface Counted {
+  get(): Promise<Omit<MetricFamily, 'series'> & { readonly values: readonly Series[] }>
+}
+
+async function familyOf(metric: Exposed | Counted): Promise<MetricFamily> {
+  if (metric instanceof Exposed) {
+    const { name, help, type, read } = metric
+    return { name, help, type, series: [...read()] }
+  }
+  const { name, help, type, values } = await metric.get()
+  return { name, help, type, series: values }
 }
 
 /** What prom-client brings, and which version runs. */
