@@ -12,6 +12,7 @@ import {
   entityKey,
   type Faults,
   longestRow,
+  named,
   type Octets,
   RowBatch,
   type RowProblems,
@@ -33,7 +34,12 @@ interface Piece {
   readonly text: string
   /** Colons outside of texts: as many as members, where no value is an object. */
   readonly colons: number
+  /** How deep it nests; 1 where no value is an object or an array. */
+  readonly depth: number
 }
+
+/** A row has numbers and texts. What nests deeper than this is not looked at: who does so calls itself as often. */
+const mostDepth = 32
 
 /** As `readCsvRows`, with the place of a row being its line and its number. */
 export async function* readJsonRows(
@@ -55,19 +61,24 @@ export async function* readJsonRows(
 }
 
 function readRow(
-  { line, text, colons }: Piece,
+  { line, text, colons, depth }: Piece,
   rules: RowRules,
   places: ReadonlyMap<string, number>,
   problems: RowProblems,
 ): FeedRow | null {
+  if (depth > mostDepth) {
+    problems.add(`line ${line}`, `nests ${depth} deep: a row has numbers and texts`)
+    return null
+  }
   let isGood = true
   const faults: Faults = (name, message) => {
     isGood = false
-    problems.add(`line ${line}, column ${name}`, message)
+    problems.add(`line ${line}, column ${named(name)}`, message)
   }
   const row = parsed(text, line, rules.feed)
   const names = Object.keys(row)
   const values: (number | null)[] = rules.columns.map(() => null)
+  const written = new Written(text)
   if (colons > names.length && !names.some((name) => isMap(row[name]))) {
     isGood = false
     problems.add(`line ${line}`, 'a name stands there twice')
@@ -80,8 +91,8 @@ function readRow(
   for (const name of names) {
     if (name === timeKey || name === entityKey) continue
     const place = places.get(name)
-    if (place === undefined) faults(name, unknownColumn(rules, name))
-    else values[place] = readValue(row[name], text, rules.columns[place]!, faults)
+    if (place === undefined) faults(name, () => unknownColumn(rules, name))
+    else values[place] = readValue(row[name], written, rules.columns[place]!, faults)
   }
   if (!isGood) return null
   const micros = readInstant((row[timeKey] as string).trim(), rules.now, faults)
@@ -89,10 +100,9 @@ function readRow(
   return micros === null || entity === null ? null : { micros, entity, values }
 }
 
-/** @param row the text of the row, which alone says what a number was before it was parsed */
 function readValue(
   value: unknown,
-  row: string,
+  row: Written,
   column: RowRules['columns'][number],
   faults: Faults,
 ): number | null {
@@ -101,23 +111,43 @@ function readValue(
     faults(column.name, `must be a number or null, not ${shown(JSON.stringify(value))}`)
     return null
   }
-  const mayBeLost = value === 0 ? tinyNumber.test(row) || row.length > longestZero : !Number.isFinite(value)
-  const written = mayBeLost ? writtenAs(row, column.name) : String(value)
-  return readNumber(value, written, column, faults) ?? null
+  return readNumber(value, row.textOf(value, column.name), column, faults) ?? null
 }
 
 /** What may have become 0: a number needs an exponent for that, or more digits than these. */
 const tinyNumber = /\d[eE]-\d/
 const longestZero = 320
 
-/** The text of a number of a row. */
-function writtenAs(row: string, name: string): string {
-  let written = ''
+/** The text of a row, which alone says what a number was before it was parsed. It is parsed for that when it must be, and once. */
+class Written {
+  readonly #row: string
+  #mayHaveLost: boolean | null = null
+  #numbers: ReadonlyMap<string, string> | null = null
+
+  constructor(row: string) {
+    this.#row = row
+  }
+
+  /** How a number is written. */
+  textOf(value: number, name: string): string {
+    if (value !== 0) return Number.isFinite(value) ? String(value) : this.#find(name)
+    this.#mayHaveLost ??= tinyNumber.test(this.#row) || this.#row.length > longestZero
+    return this.#mayHaveLost ? this.#find(name) : '0'
+  }
+
+  #find(name: string): string {
+    this.#numbers ??= numbersOf(this.#row)
+    return this.#numbers.get(name) ?? ''
+  }
+}
+
+function numbersOf(row: string): ReadonlyMap<string, string> {
+  const numbers = new Map<string, string>()
   JSON.parse(row, (key, value: unknown, context?: { readonly source?: string }) => {
-    if (key === name && context?.source !== undefined) written = context.source
+    if (typeof value === 'number') numbers.set(key, context?.source ?? '')
     return value
   })
-  return written
+  return numbers
 }
 
 function parsed(text: string, line: number, feed: string): Readonly<Record<string, unknown>> {
@@ -145,6 +175,7 @@ class Cutter {
   #startLine = 1
   #colons = 0
   #depth = 0
+  #deepest = 0
   #inString = false
   #escaped = false
 
@@ -164,6 +195,7 @@ class Cutter {
           line: this.#startLine,
           text: this.#text + chunk.slice(start, at + 1),
           colons: this.#colons,
+          depth: this.#deepest,
         })
         this.#text = ''
         this.#state = 'behind-row'
@@ -194,7 +226,7 @@ class Cutter {
     }
     if (character === '"') this.#inString = true
     else if (character === ':') this.#colons++
-    else if (character === '{' || character === '[') this.#depth++
+    else if (character === '{' || character === '[') this.#deepest = Math.max(++this.#depth, this.#deepest)
     else if (character === '}' || character === ']') this.#depth--
     return this.#depth === 0
   }
@@ -209,6 +241,7 @@ class Cutter {
       this.#startLine = this.#line
       this.#colons = 0
       this.#depth = 1
+      this.#deepest = 1
       return true
     }
     this.#mark(character)

@@ -32,9 +32,11 @@ export class RowProblems {
   /** Rows that have any. */
   rows = 0
 
-  add(path: string, message: string): void {
+  /** @param message or what makes it, where that takes long: of what is not told it is never made */
+  add(path: string, message: string | (() => string)): void {
     this.count++
-    if (this.told.length < mostTold) this.told.push({ path, message })
+    if (this.told.length >= mostTold) return
+    this.told.push({ path, message: typeof message === 'string' ? message : message() })
   }
 
   /** Throws `invalid` when there are any. */
@@ -69,13 +71,24 @@ export function unknownColumn({ feed, columns }: RowRules, name: string): string
   return `feed ${feed} has no column ${shown(name)}${hint}`
 }
 
+/** Of a text that is told. */
+const mostShown = 60
+
+/** What somebody calls a column, within a path or a message: it may be as long as a row. */
+export function named(name: string): string {
+  return name.length > mostNamed ? `${name.slice(0, mostShown)}…` : name
+}
+
+/** No column has a longer name. */
+const mostNamed = 63
+
 /** A text within a message. */
 export function shown(text: string): string {
-  return JSON.stringify(text.length > 60 ? `${text.slice(0, 60)}…` : text)
+  return JSON.stringify(text.length > mostShown ? `${text.slice(0, mostShown)}…` : text)
 }
 
 /** The faults of one row, by the column that each is in. */
-export type Faults = (column: string, message: string) => void
+export type Faults = (column: string, message: string | (() => string)) => void
 
 /** Microseconds; null when it is none that is taken. */
 export function readInstant(text: string, now: Date, faults: Faults): number | null {

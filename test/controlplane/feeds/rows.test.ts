@@ -130,6 +130,41 @@ t.test('CSV: lines that are left out, each named by line and column', async (t) 
   t.equal(all.rows.length, 20)
 })
 
+t.test('what is as long as a row may be takes no longer for what is wrong with it', async (t) => {
+  const names = Array.from({ length: 130_000 }, (_, nth) => `c${nth}`).join(',')
+  const wide = `time_instant,id_entity,${names}\n`
+  t.equal((await readCsvColumns(octetsOf(wide), 'new')).length, 130_000)
+  await t.rejects(read(readCsvRows, wide), {
+    message: /line 1, column 3: feed air_quality has no column "c0"/,
+  })
+  const digits = '1'.repeat(1_000_000)
+  const { told } = await read(readCsvRows, `${header}2020-01-01,a,${digits}x,1,1\n`)
+  t.match(told, [/^line 2, column 3 \(so2\): "1{60}…" is not a number$/])
+  const row = `{"time_instant":"2020-01-01","id_entity":"a",${names.replaceAll(/c\d+/g, '"$&":1').slice(0, 1_000_000)}":1}`
+  const json = await read(readJsonRows, `${row}${row}`, 65_536)
+  t.equal(json.bad, 2)
+  t.equal(json.told.length, 100)
+  const long = await read(
+    readJsonRows,
+    `{"time_instant":"2020-01-01","id_entity":"a","${'q'.repeat(900_000)}":1}`,
+  )
+  t.match(long.told, [/^line 1, column q{60}…: feed air_quality has no column "q{60}…"/])
+})
+
+t.test('JSON: what nests deeper than anything is left out as any other row', async (t) => {
+  const key = '"time_instant":"2020-01-01","id_entity":"a"'
+  const deep = `${'['.repeat(100_000)}${']'.repeat(100_000)}`
+  for (const row of [
+    `{${key},"so2":${deep}}`,
+    `{${key},"so2":0,"no2":1e-5,"x":${deep}}`,
+    `{"id_entity":"a","time_instant":${deep}}`,
+  ]) {
+    const { rows, told } = await read(readJsonRows, `{${key}}\n${row}\n{${key}}`)
+    t.same(told, ['line 2: nests 100001 deep: a row has numbers and texts'])
+    t.equal(rows.length, 2)
+  }
+})
+
 t.test('CSV: no more than so many problems are held, and all are counted', async (t) => {
   const { told, bad } = await read(readCsvRows, header + '2020-01-01,a,x,1,1\n'.repeat(250), 10_000)
   t.equal(told.length, 100)
