@@ -22,6 +22,8 @@ export function parseInstant(text: string): number | null {
   const match = pattern.exec(text)
   if (match === null) return null
   const [, year, month, day, hour = '0', minute = '0', second = '0', fraction = '', zone] = match
+  // Of years with two digits `Date.UTC` makes those of another century.
+  if (Number(year) < 100) return null
   if (Number(hour) > 23 || Number(minute) > 59 || Number(second) > 59) return null
   const midnight = Date.UTC(Number(year), Number(month) - 1, Number(day))
   const date = new Date(midnight)

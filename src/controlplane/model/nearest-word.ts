@@ -9,16 +9,17 @@ export function nearestWord(word: string, known: Iterable<string>): string | nul
   let fewest = Math.min(mostEdits, Math.ceil(word.length / 3)) + 1
   for (const each of known) {
     if (Math.abs(each.length - word.length) >= fewest) continue
-    const found = edits(word.toLowerCase(), each.toLowerCase())
+    const found = edits(word.toLowerCase(), each.toLowerCase(), fewest)
     if (found < fewest) [fewest, nearest] = [found, each]
   }
   return nearest
 }
 
-/** Optimal string alignment distance: that of Levenshtein, with neighbours that changed places as one edit. */
-function edits(a: string, b: string): number {
+/** Optimal string alignment distance: that of Levenshtein, with neighbours that changed places as one edit. From `enough` on it does not matter how much. */
+function edits(a: string, b: string, enough: number): number {
   let before: number[] = []
   let above = Array.from({ length: b.length + 1 }, (_, column) => column)
+  let leastAbove = 0
   for (let row = 1; row <= a.length; row++) {
     const line = [row]
     for (let column = 1; column <= b.length; column++) {
@@ -28,6 +29,10 @@ function edits(a: string, b: string): number {
         least = Math.min(least, before[column - 2]! + 1)
       line.push(least)
     }
+    const leastHere = Math.min(...line)
+    // What follows comes of these two lines, by an edit when it comes of the upper one.
+    if (leastHere >= enough && leastAbove + 1 >= enough) return enough
+    leastAbove = leastHere
     ;[before, above] = [above, line]
   }
   return above[b.length]!

@@ -62,7 +62,7 @@ export function rowsOf(text: string, feed: Feed, source: PrometheusSource, now: 
   return { rows, leftOut: series.length - rows.length, reason: first && toReason(first) }
 }
 
-type Labels = Readonly<Record<string, unknown>>
+type Labels = Readonly<Record<string, string>>
 
 interface Series {
   readonly labels: Labels
@@ -86,14 +86,26 @@ function seriesOf(answer: unknown): readonly Series[] {
   // A scalar has no labels: one entity is all that there can be.
   if (resultType === 'scalar') return [{ labels: {}, value: result }]
   if (resultType !== 'vector' || !Array.isArray(result)) {
-    throw new SourceFault(`the query gives a ${String(resultType)}, and an instant vector is needed`)
+    throw new SourceFault(`the query gives a ${worded(resultType)}, and an instant vector is needed`)
   }
   return result.map((series: unknown) =>
     isMap(series)
-      ? { labels: isMap(series.metric) ? series.metric : {}, value: series.value }
+      ? { labels: labelsOf(series.metric), value: series.value }
       : { labels: {}, value: undefined },
   )
 }
+
+/** Those that are texts, as all labels of a Prometheus are. */
+function labelsOf(metric: unknown): Labels {
+  if (!isMap(metric)) return {}
+  return Object.fromEntries(
+    Object.entries(metric).filter((entry): entry is [string, string] => typeof entry[1] === 'string'),
+  )
+}
+
+/** A number or a text as it is; of anything else, which may be of any size and depth, what it is. */
+const worded = (value: unknown): string =>
+  typeof value === 'number' || typeof value === 'string' ? String(value) : `value of type ${typeof value}`
 
 type ReadSeries =
   | { readonly entity: string; readonly micros: number; readonly number: number }
@@ -112,10 +124,10 @@ function readSeries(
   if (!Array.isArray(value)) return { fault: `${of} has no value (a histogram has none)` }
   const [seconds, text] = value as [unknown, unknown]
   if (typeof seconds !== 'number' || Math.abs(seconds * 1000 - now.getTime()) > farMs) {
-    return { fault: `${of} is of ${String(seconds)}, more than a day from now: one of the clocks is wrong` }
+    return { fault: `${of} is of ${worded(seconds)}, more than a day from now: one of the clocks is wrong` }
   }
   const number = typeof text === 'string' && text.trim() !== '' ? Number(text) : Number.NaN
-  if (Number.isNaN(number)) return { fault: `${of} is ${String(text)}, which is no number` }
+  if (Number.isNaN(number)) return { fault: `${of} is ${worded(text)}, which is no number` }
   if (isBeyondDouble(number, text as string)) {
     return { fault: `${of} is ${String(text)}, which is beyond double precision` }
   }
@@ -126,7 +138,7 @@ function readSeries(
     (label) => !Object.hasOwn(labels, label),
   )
   if (missing !== undefined) return { fault: `${of} has no label ${missing}` }
-  const entity = template.replaceAll(/\{(\w+)\}/g, (_, label: string) => String(labels[label]))
+  const entity = template.replaceAll(/\{(\w+)\}/g, (_, label: string) => labels[label]!)
   const fault = entityFault(entity)
   if (fault !== null) return { fault: `the entity of ${of} ${fault}` }
   // No negative zero, which JSON does not have.
@@ -137,5 +149,5 @@ function readSeries(
 function show({ __name__: name = '', ...labels }: Labels): string {
   const pairs = Object.entries(labels).map(([label, value]) => `${label}=${JSON.stringify(value)}`)
   // What is wrong with it stands behind it.
-  return cutReason(`${String(name)}{${pairs.join(',')}}`, 80)
+  return cutReason(`${name}{${pairs.join(',')}}`, 80)
 }

@@ -112,6 +112,37 @@ t.test('series of which there is no row are left out, and the first of them is t
   })
 })
 
+t.test('what no Prometheus says, where it would say something', async (t) => {
+  const deep = `${'['.repeat(100_000)}${']'.repeat(100_000)}`
+  const no = '{"toString":1,"valueOf":1}'
+  const answer = (type: string, result: string) =>
+    `{"status":"success","data":{"resultType":${type},"result":${result}}}`
+  const series = (metric: string, at: string | number, value: string) =>
+    answer('"vector"', `[{"metric":${metric},"value":[${at},${value}]}]`)
+  const cases: readonly (readonly [text: string, reason: string])[] = [
+    [answer(no, '[]'), 'the query gives a value of type object, and an instant vector is needed'],
+    [series(`{"instance":${deep}}`, seconds, '"1"'), 'series {} has no label instance'],
+    [series(`{"instance":${no}}`, seconds, '"1"'), 'series {} has no label instance'],
+    [
+      series(`{"__name__":${no},"instance":"a"}`, seconds, '1'),
+      'series {instance="a"} is 1, which is no number',
+    ],
+    [series('{}', deep, '"1"'), 'series {} is of value of type object, more than a day from now'],
+    [series('{}', no, '"1"'), 'series {} is of value of type object, more than a day from now'],
+    [series('{}', seconds, deep), 'series {} is value of type object, which is no number'],
+    [series('{}', seconds, no), 'series {} is value of type object, which is no number'],
+  ]
+  for (const [text, reason] of cases) {
+    try {
+      read(text)
+      t.fail(reason)
+    } catch (error) {
+      t.ok(error instanceof SourceFault, reason)
+      t.ok((error as Error).message.startsWith(reason), reason)
+    }
+  }
+})
+
 t.test('answers that are of no use', async (t) => {
   const success = (data: object) => JSON.stringify({ status: 'success', data })
   const cases: readonly (readonly [text: string, reason: string | RegExp])[] = [
