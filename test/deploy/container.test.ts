@@ -48,7 +48,7 @@ t.test('what the Containerfile says', async (t) => {
 })
 
 t.test('all that it copies is there and not ignored', async (t) => {
-  const rules = (await readFile(join(repository, '.containerignore'), 'utf8')).split('\n')
+  const rules = (await readFile(join(repository, '.dockerignore'), 'utf8')).split('\n')
   t.ok(rules.includes('*'), 'everything else is ignored')
   const allowed = rules.filter((rule) => rule.startsWith('!')).map((rule) => rule.slice(1))
   const copied = new Set(stages.flat().flatMap((each) => copyOf(each)?.fromContext ?? []))

@@ -3,14 +3,15 @@
  * actions take, which it would have to fetch; and whether they do what they should shows when GitHub runs them.
  */
 import { spawnSync } from 'node:child_process'
-import { globSync, readFileSync } from 'node:fs'
+import { cpSync, globSync, readFileSync } from 'node:fs'
 import { registerHooks } from 'node:module'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import t from 'tap'
 import { TextDocument } from 'vscode-languageserver-textdocument'
 import { parse } from 'yaml'
 import { notesOf, releases } from '../../deploy/package/changelog.ts'
 import { node, repository } from '../support/daemon.ts'
+import { chart, helm, withoutHelm } from '../support/kubernetes/tools.ts'
 
 // It is written for bundlers, and imports JSON as they allow.
 registerHooks({
@@ -46,6 +47,7 @@ t.test('GitHub finds nothing wrong with a workflow', async (t) => {
 
 t.test('a mistake in a workflow is found', async (t) => {
   const release = read('.github/workflows/release.yaml')
+  const [checkout] = /actions\/checkout@\S+/.exec(release)!
   const mistakes: [string, string, RegExp][] = [
     ['runs-on: ubuntu', 'run-on: ubuntu', /^\d+:\d+: Unexpected value 'run-on'/],
     ['needs: check', 'needs: chek', /depends on unknown job 'chek'/],
@@ -53,7 +55,7 @@ t.test('a mistake in a workflow is found', async (t) => {
     ['steps.build.outputs', 'steps.bild.outputs', /Context access might be invalid: bild/],
     ['matrix.runner', 'matrix.runer', /Context access might be invalid: runer/],
     ['id-token: write', 'id-token: yes', /Unexpected value 'yes'/],
-    ['actions/checkout@v5', 'actions/checkout', /Expected format \{owner\}\/\{repo\}/],
+    [checkout!, 'actions/checkout', /Expected format \{owner\}\/\{repo\}/],
     ['  push:', '  pushed:', /Unexpected value 'pushed'/],
   ]
   for (const [right, wrong, said] of mistakes) {
@@ -64,12 +66,20 @@ t.test('a mistake in a workflow is found', async (t) => {
 
 interface Workflow {
   readonly permissions?: unknown
-  readonly jobs: Record<string, { readonly 'timeout-minutes'?: number; readonly steps: readonly Step[] }>
+  readonly jobs: Record<string, Job>
+}
+interface Job {
+  readonly needs?: string | readonly string[]
+  readonly permissions?: Readonly<Record<string, string>>
+  readonly env?: Readonly<Record<string, string>>
+  readonly 'timeout-minutes'?: number
+  readonly steps: readonly Step[]
 }
 interface Step {
   readonly name?: string
   readonly uses?: string
   readonly run?: string
+  readonly with?: Readonly<Record<string, unknown>>
 }
 
 t.test('a workflow has few rights, an end, and takes no text of others for a command', (t) => {
@@ -101,6 +111,145 @@ t.test('what runs in a workflow is a program of bash, and names scripts that the
       }
     }
   }
+  t.end()
+})
+
+t.test('actions are pinned to commits, each to one', (t) => {
+  const pins = new Map<string, string>()
+  for (const path of paths) {
+    for (const [, used] of read(path).matchAll(/uses: (.*)$/gm)) {
+      // The comment is for people, and for Renovate.
+      const [, action, commit, version] = /^([\w/-]+)@([0-9a-f]{40}) # (v\d+\.\d+\.\d+)$/.exec(used!) ?? []
+      t.ok(action, `${path}: ${used}`)
+      if (pins.has(action!)) t.equal(`${commit} ${version}`, pins.get(action!), `${path}: ${action}`)
+      pins.set(action!, `${commit} ${version}`)
+    }
+  }
+  t.end()
+})
+
+/** What a step does by which rights; a job has those of its steps, and no others. */
+const rightsOf: readonly [(step: Step) => boolean, readonly string[]][] = [
+  [({ uses = '' }) => uses.includes('/checkout@'), ['contents: read']],
+  [({ uses = '' }) => uses.includes('/attest-build-provenance@'), ['id-token: write', 'attestations: write']],
+  [(step) => step.with?.['push-to-registry'] === true, ['packages: write']],
+  [({ run = '' }) => /cosign sign /.test(run), ['id-token: write', 'packages: write']],
+  [({ run = '' }) => /npm publish --provenance /.test(run), ['id-token: write']],
+  [({ uses = '' }) => uses.includes('/build-push-action@'), ['packages: write']],
+  [({ run = '' }) => /helm push |imagetools create /.test(run), ['packages: write']],
+  [({ run = '' }) => /gh release create |git .*push /.test(run), ['contents: write']],
+]
+
+function faultsOfRelease(text: string): string[] {
+  const { jobs } = parse(text) as Workflow
+  const faults: string[] = []
+  const before = (job: string): string[] =>
+    [jobs[job]!.needs ?? []].flat().flatMap((each) => [each, ...before(each)])
+  for (const [name, { permissions = { contents: 'read' }, env, needs, steps }] of Object.entries(jobs)) {
+    const needed = new Set(
+      steps.flatMap((step) => rightsOf.flatMap(([does, them]) => (does(step) ? them : []))),
+    )
+    if (needed.has('contents: write')) needed.delete('contents: read')
+    const has = Object.entries(permissions).map(([right, level]) => `${right}: ${level}`)
+    for (const right of needed) if (!has.includes(right)) faults.push(`${name} lacks ${right}`)
+    for (const right of has)
+      if (!needed.has(right) && right !== 'contents: read') faults.push(`${name} needs no ${right}`)
+    if (name !== 'check' && !before(name).includes('check')) faults.push(`${name} does not wait for check`)
+    if (name !== 'release' && !before('release').includes(name))
+      faults.push(`release does not wait for ${name}`)
+    const usesImage = /\$IMAGE\b|env\.IMAGE\b/.test(JSON.stringify(steps))
+    if (
+      usesImage &&
+      !([needs].flat().includes('check') && /needs\.check\.outputs\.image/.test(env?.IMAGE ?? ''))
+    )
+      faults.push(`${name} has no name of the image`)
+    for (const { uses = '', with: given } of steps) {
+      if (uses.includes('/build-push-action@') && !(given?.sbom === true && given?.provenance === 'mode=max'))
+        faults.push(`${name} tells nobody what is in the image, and of what it is made`)
+      if (
+        uses.includes('/checkout@') &&
+        given?.['persist-credentials'] !== false &&
+        !/git .*push /.test(JSON.stringify(steps))
+      )
+        faults.push(`${name} leaves its token where all that it runs finds it`)
+    }
+  }
+  const scripts = Object.entries(jobs).map(([name, { steps }]) => [name, JSON.stringify(steps)] as const)
+  const does = new Map(scripts)
+  for (const [name, what] of [
+    ['check', 'bash .ci/run'],
+    ['check', 'release-notes.ts'],
+    ['check', 'merge-base --is-ancestor HEAD origin/main'],
+    ['npm', 'npm publish --provenance --access public --tag next'],
+    ['image-name', 'cosign sign --yes --recursive'],
+    ['image-name', 'attest-build-provenance'],
+    ['chart', 'cosign sign --yes'],
+    ['packages', 'diff packages/SHA256SUMS again/SHA256SUMS'],
+    ['packages', 'attest-build-provenance'],
+    ['release', '--verify-tag'],
+  ] as const)
+    if (!does.get(name)?.includes(what)) faults.push(`${name} lacks ${what}`)
+  if (/ghcr\.io\/\$\{\{ *github\.repository/.test(text))
+    faults.push('an owner may have capitals, and an image may not')
+  return faults
+}
+
+t.test(
+  'a release is tested first, signed, and says what it is made of, by the rights that this takes',
+  (t) => {
+    const release = read('.github/workflows/release.yaml')
+    t.same(faultsOfRelease(release), [])
+    const image = (of: string) => `IMAGE: $\{{ ${of} }}`
+    const mistakes: [string | RegExp, string, string][] = [
+      [/ {6}id-token: write\n(?= {4}steps)/, '', 'npm lacks id-token: write'],
+      ['packages: write', 'packages: read', 'image lacks packages: write'],
+      ['needs: check', 'needs: []', 'npm does not wait for check'],
+      ['sbom: true', 'sbom: false', 'image tells nobody'],
+      [image('needs.check.outputs.image'), image('github.repository'), 'image has no name'],
+      ['cosign sign --yes --recursive', 'cosign verify', 'image-name lacks cosign sign'],
+      ['persist-credentials: false', 'persist-credentials: true', 'check leaves its token'],
+      [
+        'timeout-minutes: 60',
+        'timeout-minutes: 60\n    permissions: { contents: read, packages: write }',
+        'check needs no packages',
+      ],
+    ]
+    for (const [right, wrong, told] of mistakes) {
+      const changed = release.replace(right, wrong)
+      t.not(changed, release, 'the mistake is one')
+      t.match(faultsOfRelease(changed).join('\n'), told, told)
+    }
+    t.end()
+  },
+)
+
+/** What one step of the release says to bash. */
+function scriptOf(job: string, step: RegExp): string {
+  const { jobs } = parse(read('.github/workflows/release.yaml')) as Workflow
+  return jobs[job]!.steps.find(({ name = '' }) => step.test(name))!.run!
+}
+
+t.test('an owner with capitals has an image', (t) => {
+  const folder = t.testdir()
+  const env = { GITHUB_REPOSITORY: 'Some-Owner/PoolDNS', GITHUB_OUTPUT: join(folder, 'output') }
+  spawnSync('bash', ['-ec', scriptOf('check', /^The name of the image/)], { env: { ...process.env, ...env } })
+  t.equal(readFileSync(env.GITHUB_OUTPUT, 'utf8'), 'image=ghcr.io/some-owner/pooldns\n')
+  t.end()
+})
+
+t.test('the chart of a release has the image of the release', { skip: withoutHelm }, (t) => {
+  const folder = t.testdir()
+  cpSync(chart, join(folder, 'deploy/helm/pooldns'), { recursive: true })
+  const env = {
+    PATH: `${dirname(helm!)}:${process.env.PATH}`,
+    TAG: 'v9.8.7',
+    IMAGE: 'ghcr.io/some-owner/pooldns',
+  }
+  const options = { cwd: folder, encoding: 'utf8', env: { ...process.env, ...env } } as const
+  const packed = spawnSync('bash', ['-ec', scriptOf('chart', /^Pack it/)], options)
+  t.equal(packed.status, 0, packed.stderr)
+  const rendered = spawnSync(helm!, ['template', 'dns', 'charts/pooldns-9.8.7.tgz'], options)
+  t.match(rendered.stdout, 'image: ghcr.io/some-owner/pooldns:9.8.7\n', rendered.stderr)
   t.end()
 })
 
