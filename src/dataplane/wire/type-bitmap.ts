@@ -51,7 +51,8 @@ function mayBeListed(type: number): boolean {
   return type !== 0 && type !== types.any && !isMetaType(type)
 }
 
-function encodeBitmap(sorted: readonly number[]): Uint8Array {
+/** The windows of a bitmap. @param sorted types in ascending order, none twice */
+export function encodeBitmap(sorted: readonly number[]): Uint8Array {
   const out: number[] = []
   for (let from = 0; from < sorted.length; ) {
     const window = sorted[from]! >> 8
