@@ -61,9 +61,9 @@ export const changes = pgTable(
 
 /**
  * What changed the configuration: a request, one of the command line, a document, a return to an earlier revision, the steps of a gradual
- * change, the demo.
+ * change, the demo, signatures that are made anew.
  */
-export const changeSources = ['api', 'command', 'apply', 'rollback', 'gradual', 'demo'] as const
+export const changeSources = ['api', 'command', 'apply', 'rollback', 'gradual', 'demo', 'dnssec'] as const
 
 /** Who made a revision, by what, and why. */
 export const revisions = pgTable(

@@ -1,4 +1,4 @@
-import { isDomainName, isName, isTtl, key, owner, revision, written } from './column-types.ts'
+import { instant, isDomainName, isName, isTtl, key, owner, revision, written } from './column-types.ts'
 import { bigint, check, integer, pgTable, primaryKey, sql, text } from './drizzle.ts'
 
 /**
@@ -20,6 +20,10 @@ export const zones = pgTable(
     serial: bigint('serial', { mode: 'number' }).notNull(),
     /** Set by the operator; null when `serial` rises by itself at every change. */
     fixedSerial: bigint('fixed_serial', { mode: 'number' }),
+    /** How it is signed (`model/dnssec.ts`); null when it is not. */
+    signingAlgorithm: integer('signing_algorithm'),
+    /** When signatures were last made anew for their age; null for never. */
+    renewedAt: instant('renewed_at'),
     /** Without its RRsets. */
     written: written(),
     owner: owner(),
@@ -37,6 +41,7 @@ export const zones = pgTable(
     check('zones_minimum_check', isTtl(t.minimumSeconds)),
     check('zones_ttl_check', isTtl(t.ttlSeconds)),
     check('zones_serial_check', sql`${t.serial} between 0 and 4294967295`),
+    check('zones_signing_algorithm_check', sql`${t.signingAlgorithm} in (13, 15)`),
     check('zones_fixed_serial_check', sql`${t.fixedSerial} between 0 and 4294967295`),
   ],
 )

@@ -215,6 +215,8 @@ const settings = {
   probeAllow: setting('POOLDNS_PROBE_ALLOW', prefixes.replace('%', '127.0.0.0/8'), null, parsePrefixes),
   /** Networks that hold no members: nothing is probed there, and no host has addresses there. */
   probeDeny: setting('POOLDNS_PROBE_DENY', prefixes.replace('%', '10.9.0.0/16'), [], parsePrefixes),
+  /** What the private keys of signed zones are sealed by; null: `dnssec.key` in the data directory, made when it is needed. */
+  keyFile: setting('POOLDNS_KEY_FILE', 'a path', null, parsePath),
   /** Folder of the client certificates that monitors may name. */
   certificateDir: setting('POOLDNS_CERTIFICATE_DIR', 'a path', null, parsePath),
   /** Whether this node doubts its own network when most members fail at once. */

@@ -209,6 +209,12 @@ export const allCommands: readonly ListedCommand[] = [
     load: async () => (await import('./export-zone.ts')).exportZoneCommand,
   },
   {
+    name: 'dnssec',
+    summary: 'signed zones: enable, disable, status, ds, import-key, export-key',
+    heading: zones,
+    load: async () => (await import('./dnssec.ts')).dnssec,
+  },
+  {
     name: 'login',
     summary: 'write down which server the commands go by, and its token',
     heading: access,

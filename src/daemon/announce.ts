@@ -105,6 +105,7 @@ export const events = {
       'configuration',
       'gradual',
       'feeds',
+      'signing',
     ],
   },
   'overrides-ended': {

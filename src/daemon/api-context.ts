@@ -43,7 +43,18 @@ const schemaWarning = (migration: string) =>
 /** What the API is handed of the parts. */
 export function apiContext(parts: Parts, adminTokenHash: Uint8Array): ApiContext {
   const { config, nodeId, database, cache, feedWriter, log, metrics, faults, descriptors, announce } = parts
-  const { answers, configuration, dataPlane, events, gradual, health, hosts, pending, steeringFeeds } = parts
+  const {
+    answers,
+    configuration,
+    dataPlane,
+    events,
+    gradual,
+    health,
+    hosts,
+    pending,
+    signing,
+    steeringFeeds,
+  } = parts
   const { readiness, serving } = parts
   const { publisher } = configuration
   const { checker } = health
@@ -73,6 +84,7 @@ export function apiContext(parts: Parts, adminTokenHash: Uint8Array): ApiContext
             },
           },
     pending,
+    signing: signing.forApi,
 
     spoolDirectory: config.dataDir,
     serviceStatus: (name) => serviceStatus(publisher.selections(name), publisher.unplanned(name)),
@@ -135,7 +147,11 @@ export function apiContext(parts: Parts, adminTokenHash: Uint8Array): ApiContext
     },
     readiness: {
       canAnswer: () => (readiness.serving ? dataPlane.live('udp') > 0 : answersWithoutUs(parts)),
-      missing: () => [...readiness.missing, ...(readiness.serving ? notAtWork(parts) : [])],
+      missing: () => [
+        ...readiness.missing,
+        ...(readiness.serving ? notAtWork(parts) : []),
+        ...signing.missing,
+      ],
       warnings: () => {
         const { refused } = configuration.follower
         return [

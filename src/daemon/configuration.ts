@@ -7,6 +7,7 @@ import type { Catalog, Mark } from '../controlplane/catalog/catalog.ts'
 import { CompileThread } from '../controlplane/compile/compile-thread.ts'
 import type { StoredZone } from '../controlplane/compile/image-files.ts'
 import { Follower } from '../controlplane/follow/follower.ts'
+import { servicesOf } from '../controlplane/follow/known-images.ts'
 import { Lag } from '../controlplane/follow/lag.ts'
 import { type Births, endedBetween, nothingEnded } from '../controlplane/model/births.ts'
 import type { MemberHealth } from '../controlplane/model/observation.ts'
@@ -26,7 +27,9 @@ import { failing, type Ground, type Hearing } from './announce.ts'
 import type { Answers } from './answers.ts'
 import type { Serving } from './data-plane.ts'
 import type { Health } from './health.ts'
+import { keyFileOf } from './key-file.ts'
 import { isSame, LeftBehind, readLeft } from './left-behind.ts'
+import type { Signing } from './signing.ts'
 import type { SteeringFeeds } from './steering-feeds.ts'
 import { stopBudget } from './stop-budget.ts'
 
@@ -37,6 +40,7 @@ interface Surroundings extends Ground {
   readonly health: Health
   readonly answers: Answers
   readonly feeds: SteeringFeeds
+  readonly signing: Signing
   /** What the database has not been told yet. */
   readonly words: PendingWords
 }
@@ -93,9 +97,11 @@ export class Configuration {
       directory,
       version,
       memory: shared?.mapped ?? null,
+      keyFile: keyFileOf(around.config),
       graceMs: stopBudget.compilerMs,
       onDeath: (reason) => around.announce({ kind: 'thread-died', thread: 'compile', reason }),
     })
+    this.compiler.onSigned = (reports) => around.signing.watch.tell(reports)
     this.compiler.onLeft = (images) => shared?.letGo(images)
     shared?.keptBy((images) => void this.compiler.adopt(images))
     this.publisher = this.#makePublisher()
@@ -305,6 +311,22 @@ export class Configuration {
     announce({ kind: 'catalog', before, catalog, ended: nothingEnded, stored: null })
     if ('service' in target) await publisher.amend(catalog, [], [target.service])
     else await publisher.amend(catalog, catalog.poolsMatching([target]), [])
+  }
+
+  /** Signs zones anew out of what this node has, while the database is away. */
+  async resign(apexes: readonly string[]): Promise<void> {
+    const { publisher } = this
+    const { catalog } = publisher
+    const zones = apexes.flatMap((apex) => catalog.zones.get(apex) ?? [])
+    const services = new Map(zones.map(({ apex }) => [apex, servicesOf(catalog, apex, publisher.planSlots)]))
+    const edit = { owners: [], text: '[]' }
+    const jobs = zones.map((zone) => ({ zone, services: services.get(zone.apex)!, edit }))
+    const order = { revision: catalog.revision, stamp: catalog.stamp, jobs, gone: [] }
+    const { images } = await this.compiler.compile(order, [], this.#around.signal)
+    await publisher.serve(
+      new Map(images.map(([apex, image]) => [apex, { image, services: services.get(apex)! }])),
+    )
+    this.#keep()
   }
 
   /** What a start is to know has changed. */

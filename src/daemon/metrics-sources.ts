@@ -44,6 +44,13 @@ export function metricsSources(parts: () => Parts): MetricsSources {
         .answers.planner.members()
         .map((member) => ({ ...member, held: parts().health.checker.isHeld(member) })),
     drains: () => parts().answers.drains.states(),
+    signedZones: () =>
+      Array.from(parts().signing.watch.zones, ({ apex, expiresAt, trouble }) => ({
+        zone: apex,
+        expiresAt: Number.isFinite(expiresAt) ? expiresAt : null,
+        isTroubled: trouble !== null,
+      })),
+    signaturesMade: () => parts().signing.watch.made,
     certificates: () =>
       Array.from(parts().health.checker.certificates(), ({ pool, member, certificate }) => ({
         pool,

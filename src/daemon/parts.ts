@@ -21,6 +21,7 @@ import { PendingOverrides } from './pending-overrides.ts'
 import { makeProbeRecorder } from './probes.ts'
 import { makeQueryRecorder } from './query-log.ts'
 import { Readiness } from './readiness.ts'
+import { Signing } from './signing.ts'
 import { SteeringFeeds } from './steering-feeds.ts'
 import { counted, logged } from './telemetry.ts'
 
@@ -59,6 +60,7 @@ export function joinParts(ground: Ground) {
   )
   const pending: PendingOverrides = new PendingOverrides(ground, () => configuration)
   const { words } = pending
+  const signing: Signing = new Signing(ground, () => configuration)
   const configuration: Configuration = new Configuration({
     ...ground,
     serving,
@@ -66,6 +68,7 @@ export function joinParts(ground: Ground) {
     health,
     answers,
     feeds: steeringFeeds,
+    signing,
     words,
   })
   const overrides = new EndingOverrides(ground)
@@ -89,6 +92,7 @@ export function joinParts(ground: Ground) {
     events,
     answers,
     configuration,
+    signing,
     overrides,
     gradual,
     feeds,
@@ -132,6 +136,7 @@ export function listenersAmong(parts: Parts): Listeners {
     feeds: feeds.hears,
     pending: pending.hears,
     configuration: configuration.hears,
+    signing: parts.signing.hears,
   }
 }
 

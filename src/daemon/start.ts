@@ -35,6 +35,7 @@ import { loadDemo } from './demo.ts'
 import { comfortableLimit, type DescriptorShares, descriptorLimit, shareDescriptors } from './descriptors.ts'
 import { Faults, places } from './faults.ts'
 import { leaveAddress } from './http-address.ts'
+import { keyFileOf, keyMaker } from './key-file.ts'
 import { LimitedNetworks } from './limited-networks.ts'
 import { metricsSources } from './metrics-sources.ts'
 import { makeOpenTelemetry } from './open-telemetry.ts'
@@ -123,6 +124,7 @@ export async function startDaemon(
       lockPatienceMs: formerPatienceMs,
       sync: config.sync,
       auditRetentionMs: config.auditRetentionMs,
+      makeKey: keyMaker(keyFileOf(config)),
       expected: () => parts.configuration.expected,
       onAvailable: () => announce({ kind: 'database-available' }),
       onUnavailable: (reason) => announce({ kind: 'database-away', reason }),
@@ -164,6 +166,7 @@ export async function startDaemon(
     hosts,
     overrides,
     pending,
+    signing,
     steeringFeeds,
   } = parts
   await pending.open()
@@ -180,8 +183,9 @@ export async function startDaemon(
   if (parts.probes !== null) begun.use(parts.probes)
   // Ends the probes, whose last verdicts are still told, and leaves the fleet.
   begun.use(health)
-  // End what goes by time: readings of feeds, lookups, weights that rise, drains, overrides, gradual changes. Nothing changes an answer any more.
+  // End what goes by time: readings of feeds, lookups, weights that rise, drains, overrides, gradual changes, signatures. Nothing changes an answer any more.
   begun.use(gradual)
+  begun.use(signing)
   begun.use(steeringFeeds)
   // Calls off what is asked of sources of feeds.
   begun.use(feeds)
@@ -278,6 +282,7 @@ async function bringUp(parts: Parts, http: ListenAddress): Promise<void> {
   if (signal.aborted) return
   readiness.go('bound')
   configuration.snapshots.start()
+  parts.signing.start()
   configuration.left?.start()
   events.start()
   feeds.start()

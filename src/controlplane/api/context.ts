@@ -10,11 +10,15 @@ import type { Plan } from '../apply/apply.ts'
 import type { ReplayView } from '../apply/replay/replay-view.ts'
 import type { Catalog, CatalogZone } from '../catalog/catalog.ts'
 import type { ImageRrsets } from '../compile/image-rrsets.ts'
+import type { ParentDs } from '../dnssec/parent-ds.ts'
+import type { WatchedZone } from '../dnssec/signing-watch.ts'
+import type { KeyParts } from '../dnssec/zone-key.ts'
 import type { ExplainQuestion, Explanation } from '../explain/explanation.ts'
 import type { ReadCache } from '../feeds/cache/read-cache.ts'
 import type { FeedWriter } from '../feeds/feed-writer.ts'
 import type { Availability } from '../health/availability.ts'
 import type { Vitals } from '../health/checked-member.ts'
+import type { SealedKey } from '../model/dnssec.ts'
 import type { Problem } from '../model/errors.ts'
 import type { NewEvent, StoredEvent } from '../model/event.ts'
 import type { GradualChange, GradualCourse, GradualPart } from '../model/gradual.ts'
@@ -28,7 +32,7 @@ import type { ConditionReport } from '../steering/judge.ts'
 import type { Database } from '../store/database.ts'
 import type { HttpLimits } from './admission/limits.ts'
 
-export interface ApiContext extends Ground, Observations, Operations, System, Tools {}
+export interface ApiContext extends Ground, Observations, Operations, Signing, System, Tools {}
 
 /** What every room stands on. */
 export interface Ground {
@@ -138,6 +142,22 @@ export interface Operations {
   readonly replay: (plan: Plan, served: Catalog) => Promise<ReplayView>
   /** What a client is answered by this node, and why. */
   readonly explain: (question: ExplainQuestion) => Promise<Explanation>
+}
+
+/** What is done with keys, and known of signatures. */
+export interface Signing {
+  readonly signing: {
+    /** What this node knows of the signatures of a zone; null when it has none. */
+    zone(apex: string): WatchedZone | null
+    /** Whether none of them is good any more. */
+    hasEnded(apex: string): boolean
+    /** Throws `conflict` when the key file can't be used. */
+    seal(apex: string, parts: KeyParts): SealedKey
+    /** Throws `conflict` when the key can't be opened. */
+    open(apex: string, key: SealedKey): KeyParts
+    /** Whether the parent of a zone has a DS for it. */
+    parentDs(apex: string, signal: AbortSignal): Promise<ParentDs>
+  }
 }
 
 /** What the process says of itself. */

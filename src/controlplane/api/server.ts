@@ -28,6 +28,7 @@ import { checkHost } from './clients/host-check.ts'
 import { identifyClient } from './clients/trusted-proxies.ts'
 import { WrongTokens } from './clients/wrong-tokens.ts'
 import { configRoutes } from './configuration/config.ts'
+import { dnssecKeyRoutes, dnssecRoutes } from './configuration/dnssec.ts'
 import { feedRoutes } from './configuration/feeds.ts'
 import { memberRoutes } from './configuration/members.ts'
 import { monitorRoutes } from './configuration/monitors.ts'
@@ -196,6 +197,7 @@ async function buildApi(context: ApiContext, connections: Connections): Promise<
     workIn(ofAdmin, new Lane('requests in work', limitsOf(context).work))
     tokenRoutes(ofAdmin, context)
     databaseRoutes(ofAdmin, context)
+    dnssecKeyRoutes(ofAdmin, context)
   })
   await app.ready()
   return app
@@ -232,6 +234,7 @@ async function guardedRoutes(guarded: FastifyInstance, context: ApiContext, answ
   serviceOverrideRoutes(guarded, context)
   zoneRoutes(guarded, context)
   rrsetRoutes(guarded, context)
+  dnssecRoutes(guarded, context)
   eventRoutes(guarded, context)
   auditRoutes(guarded, context)
   failBackRoutes(guarded, context)

@@ -98,7 +98,7 @@ function refuse(problems: Problem[], kind: string, name: string): void {
   problems.push({ path: joinPath(kind, name), message })
 }
 
-const headOf = ({ apex, soa, ttlSeconds }: ZoneHead): ZoneHead => ({ apex, soa, ttlSeconds })
+const headOf = ({ apex, soa, ttlSeconds, dnssec }: ZoneHead): ZoneHead => ({ apex, soa, ttlSeconds, dnssec })
 
 function staysTheSame<T>({ before, after }: Pick<PartChange<T>, 'before' | 'after'>): boolean {
   return before !== null && after !== null && isDeepStrictEqual(before.value, after.value)

@@ -297,7 +297,7 @@ function zoneAt(
   return [{ name: apex, before: there, after, owner, rrsets: changed }]
 }
 
-const headOf = ({ apex, soa, ttlSeconds }: ZoneHead): ZoneHead => ({ apex, soa, ttlSeconds })
+const headOf = ({ apex, soa, ttlSeconds, dnssec }: ZoneHead): ZoneHead => ({ apex, soa, ttlSeconds, dnssec })
 
 /** Throws `not-found` for a revision that there has not been. */
 export function checkRevision(revision: number, current: number): void {

@@ -281,6 +281,6 @@ function memberBody(pool: Stored<Pool>, member: Member): Body {
 
 function headOf(zone: StoredZone | null): (Stored<ZoneHead> & Owned) | null {
   if (zone === null) return null
-  const { apex, soa, ttlSeconds } = zone.value
-  return { ...zone, value: { apex, soa, ttlSeconds } }
+  const { apex, soa, ttlSeconds, dnssec } = zone.value
+  return { ...zone, value: { apex, soa, ttlSeconds, dnssec } }
 }

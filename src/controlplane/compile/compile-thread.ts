@@ -14,6 +14,8 @@
 // So that the secret is made here, and this thread and the workers have the same.
 import '../../dataplane/wire/name-hash-key.ts'
 import type { MappedMemory, PlacedImage } from '../../dataplane/image/image-memory.ts'
+import type { KeyFile } from '../dnssec/key-file.ts'
+import type { SigningReport } from '../model/dnssec.ts'
 import { type BeatingThread, type Call, CalledThread, type StopMessage } from '../threads/called-thread.ts'
 import { orAborted } from '../timing/clock.ts'
 import type { LoadedImages, StoredZone } from './image-files.ts'
@@ -27,6 +29,8 @@ export interface CompileThreadOptions {
   readonly version: string
   /** Where images may be placed; null where no memory is shared. */
   readonly memory: MappedMemory | null
+  /** By which the keys of signed zones are opened; none can be when it is left out. */
+  readonly keyFile?: KeyFile
   /** How long a stop waits for the thread to end by itself before it is terminated. */
   readonly graceMs: number
   /** The thread died by itself. */
@@ -34,7 +38,8 @@ export interface CompileThreadOptions {
 }
 
 /** What the thread is started with. */
-export type CompileThreadData = Pick<CompileThreadOptions, 'directory' | 'version' | 'memory'> & BeatingThread
+export type CompileThreadData = Pick<CompileThreadOptions, 'directory' | 'version' | 'memory' | 'keyFile'> &
+  BeatingThread
 
 export type ToCompiler =
   | { readonly kind: 'begin'; readonly order: CompileOrder }
@@ -53,6 +58,11 @@ export interface Done {
   readonly left: readonly PlacedImage[]
 }
 
+/** What a start finds on disk. */
+export interface LoadedZones extends LoadedImages {
+  readonly signed: readonly SigningReport[]
+}
+
 /** Batches of rows. */
 type Rows = AsyncIterable<readonly ZoneRows[]> | Iterable<readonly ZoneRows[]>
 
@@ -66,13 +76,15 @@ export class CompileThread implements AsyncDisposable {
   readonly #thread: CalledThread<ToCompiler>
   /** Told of placed images that the thread does not need any more; null for all of them. */
   onLeft: (images: readonly PlacedImage[] | null) => void = () => undefined
+  /** Told what zones are signed with, whenever they have been compiled or loaded. */
+  onSigned: (reports: readonly SigningReport[]) => void = () => undefined
 
-  constructor({ directory, version, memory, graceMs, onDeath }: CompileThreadOptions) {
+  constructor({ directory, version, memory, keyFile, graceMs, onDeath }: CompileThreadOptions) {
     this.#thread = new CalledThread({
       file: './compile-worker',
       beside: import.meta.url,
       name: 'compile',
-      workerData: { directory, version, memory },
+      workerData: { directory, version, memory, ...(keyFile === undefined ? {} : { keyFile }) },
       graceMs,
       patience,
       onDeath,
@@ -132,11 +144,14 @@ export class CompileThread implements AsyncDisposable {
       if (whole.length > 0) {
         parts.push((await this.#call((id) => ({ kind: 'finish', id }), signal)) as Compiled)
       }
+      const signed = parts.flatMap((part) => part.signed)
+      if (signed.length > 0) this.onSigned(signed)
       return {
         images: parts.flatMap(({ images }) => images),
         bad: parts.flatMap(({ bad }) => bad),
         kept: parts.flatMap(({ kept }) => kept),
         missing: parts.flatMap(({ missing }) => missing),
+        signed,
       }
     }
   }
@@ -153,7 +168,9 @@ export class CompileThread implements AsyncDisposable {
 
   /** Reads the files into the thread. Throws as `compile` does. */
   async load(signal?: AbortSignal): Promise<LoadedImages> {
-    return (await this.#call((id) => ({ kind: 'load', id }), signal)) as LoadedImages
+    const loaded = (await this.#call((id) => ({ kind: 'load', id }), signal)) as LoadedZones
+    if (loaded.signed.length > 0) this.onSigned(loaded.signed)
+    return loaded
   }
 
   /** Gives the thread images to keep, in the place of those that it has of the same zones. Throws as `compile` does. */

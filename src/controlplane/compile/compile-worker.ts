@@ -4,13 +4,18 @@ import { ImageMemory, memoryAt, type PlacedImage } from '../../dataplane/image/i
 import { collectGarbage, reclaimOctets } from '../../dataplane/image/reclaim.ts'
 import { beat, beatByEvents, beatIn } from '../../dataplane/life/signs.ts'
 import type { CallAnswer } from '../threads/called-thread.ts'
-import type { CompileThreadData, Done, ToCompiler } from './compile-thread.ts'
+import type { CompileThreadData, Done, LoadedZones, ToCompiler } from './compile-thread.ts'
 import { readImages, sweepImages, writeImages } from './image-files.ts'
+import { readBooks, writeBooks } from './signature-files.ts'
+import { SignedZones } from './signed-zones.ts'
 import { ZoneImages } from './zone-images.ts'
 
-const { directory, version, memory, signs } = workerData as CompileThreadData
+const { directory, version, memory, keyFile, signs } = workerData as CompileThreadData
 beatIn(signs)
-const images = new ZoneImages(memory === null ? ImageMemory.none : memoryAt(memory))
+const images = new ZoneImages(
+  memory === null ? ImageMemory.none : memoryAt(memory),
+  new SignedZones(keyFile ?? null),
+)
 /** Octets of images that were adopted since the last collection. */
 let adopted = 0
 /** Whether the directory holds nothing but images of ours: looking takes long with many zones, so it is done once. */
@@ -55,12 +60,20 @@ parentPort!.on('message', (message: ToCompiler) => {
 async function load(id: number): Promise<void> {
   const result = await readImages(directory, version)
   images.restore(result.zones)
-  done(id, result)
+  const books = readBooks(directory, result.zones)
+  for (const [apex, book] of books.found) images.signed.restore(apex, book)
+  for (const { zone } of result.zones) {
+    beat()
+    images.signed.tryKeys(zone)
+  }
+  const damaged = [...result.damaged, ...books.damaged]
+  done(id, { zones: result.zones, damaged, signed: images.signed.reports() } satisfies LoadedZones)
 }
 
 async function persist(id: number): Promise<void> {
   const unwritten = images.takeUnwritten()
   try {
+    await writeBooks(directory, unwritten.changed, images.signed.books)
     await writeImages(directory, version, unwritten.changed, unwritten.gone, stopping.signal)
     if (!swept) await sweepImages(directory, images.held.keys())
     swept = true

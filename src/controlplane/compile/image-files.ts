@@ -28,6 +28,9 @@ const checkedFrom = 12
 /** Files written at once: enough for the disk to sync them together. */
 const writers = 16
 
+/** Of the files beside them (`signature-files.ts`). */
+export const signaturesKind = 'signatures'
+
 /** An image from disk. */
 export interface StoredZone extends Omit<HeldZone, 'image'> {
   readonly image: SharedArrayBuffer
@@ -116,6 +119,9 @@ export async function writeImages(
     // In this order, so that none comes back.
     await rm(beforeOf(path), { force: true })
     await rm(path, { force: true })
+    const signatures = join(directory, fileOf(apex, signaturesKind))
+    await rm(beforeOf(signatures), { force: true })
+    await rm(signatures, { force: true })
   }
   await syncFolder(directory)
 }
@@ -126,7 +132,11 @@ export async function writeImages(
  * @param keeps apexes
  */
 export async function sweepImages(directory: string, keeps: Iterable<string>): Promise<void> {
-  const wanted = new Set(Array.from(keeps, fileOf).flatMap((name) => [name, beforeOf(name)]))
+  const wanted = new Set(
+    Array.from(keeps, (apex) => [fileOf(apex), fileOf(apex, signaturesKind)])
+      .flat()
+      .flatMap((name) => [name, beforeOf(name)]),
+  )
   for (const file of await readdir(directory)) {
     if (!wanted.has(file)) await rm(join(directory, file), { recursive: true, force: true })
   }
@@ -155,7 +165,9 @@ function readImage(path: string, version: string): StoredZone {
     // Throws for an image of another layout.
     new ZoneImage(image).rehash()
     const { compiledBy, ...rest } = JSON.parse(description.toString()) as Description
-    return { ...rest, image, current: compiledBy === version }
+    // One that was written before zones could be signed does not say so.
+    const zone = { ...rest.zone, dnssec: rest.zone.dnssec ?? null }
+    return { ...rest, zone, image, current: compiledBy === version }
   } finally {
     closeSync(file)
   }
@@ -180,6 +192,6 @@ function checksum(head: Uint8Array, description: Uint8Array, image: Uint8Array):
 }
 
 /** An apex may be longer than a file name and hold any octet. */
-function fileOf(apex: string): string {
-  return `${createHash('sha256').update(apex).digest('hex').slice(0, 40)}.image`
+export function fileOf(apex: string, kind = 'image'): string {
+  return `${createHash('sha256').update(apex).digest('hex').slice(0, 40)}.${kind}`
 }

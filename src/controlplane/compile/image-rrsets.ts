@@ -12,6 +12,7 @@ import { hostnameToWire, parseName, relativeName } from '../../dataplane/wire/na
 import { NameScan } from '../../dataplane/wire/name-scan.ts'
 import { formatRdata, parseType, typeName } from '../../dataplane/wire/rdata.ts'
 import type { CatalogZone } from '../catalog/catalog.ts'
+import { isGiven } from '../dnssec/sign-zone.ts'
 import type { Rrset } from '../model/zone.ts'
 
 /** To be read in one turn: the image may be replaced, and its memory used for another one. */
@@ -19,8 +20,11 @@ export class ImageRrsets {
   readonly #image: ZoneImage
   readonly #apex: Uint8Array
   readonly #ttlSeconds: number
+  /** Then what signing adds is nothing that the zone was given. */
+  readonly #isSigned: boolean
 
-  constructor({ apex, ttlSeconds }: CatalogZone, image: ZoneImage) {
+  constructor({ apex, ttlSeconds, dnssec }: CatalogZone, image: ZoneImage) {
+    this.#isSigned = dnssec !== null
     this.#image = image
     this.#apex = hostnameToWire(apex)
     this.#ttlSeconds = ttlSeconds
@@ -29,7 +33,10 @@ export class ImageRrsets {
   /** How many there are. */
   get count(): number {
     // Beside the SOA of the apex there is that of negative answers.
-    return this.#image.rrsetTotal - 2
+    if (!this.#isSigned) return this.#image.rrsetTotal - 2
+    let count = 0
+    for (const _ of this.from(0)) count++
+    return count
   }
 
   /** One, by its owner relative to the apex; null when there is none. */
@@ -39,7 +46,7 @@ export class ImageRrsets {
     scan.load(name, 0, name.length)
     const node = this.#image.find(scan, 0)
     const number = parseType(type)
-    const rrset = node < 0 || number === soaType ? -1 : this.#image.rrset(node, number)
+    const rrset = node < 0 || this.#isHidden(number) ? -1 : this.#image.rrset(node, number)
     return rrset < 0 ? null : this.#read(node, rrset)
   }
 
@@ -49,9 +56,13 @@ export class ImageRrsets {
     for (let at = node; at < image.nodeCount; at++) {
       const end = image.firstRrset(at) + image.rrsetCount(at)
       for (let rrset = image.firstRrset(at); rrset < end; rrset++) {
-        if (image.type(rrset) !== soaType) yield { node: at, rrset: this.#read(at, rrset) }
+        if (!this.#isHidden(image.type(rrset))) yield { node: at, rrset: this.#read(at, rrset) }
       }
     }
+  }
+
+  #isHidden(type: number): boolean {
+    return type === soaType || (this.#isSigned && !isGiven(type))
   }
 
   #read(node: number, rrset: number): Rrset {

@@ -8,7 +8,7 @@
  */
 import { crc32 } from 'node:zlib'
 import { ZoneCompiler } from '../../dataplane/image/compile.ts'
-import { editZone, rdataOf, ttlOf } from '../../dataplane/image/edit.ts'
+import { editZone, nameOf, rdataOf, ttlOf } from '../../dataplane/image/edit.ts'
 import { ZoneImage } from '../../dataplane/image/image.ts'
 import { type Image, ImageMemory, isPlaced, type PlacedImage } from '../../dataplane/image/image-memory.ts'
 import { types } from '../../dataplane/wire/constants.ts'
@@ -16,6 +16,9 @@ import { hostnameToWire, isSubdomain, lowerName, parseName } from '../../datapla
 import { NameScan } from '../../dataplane/wire/name-scan.ts'
 import { parseType } from '../../dataplane/wire/rdata.ts'
 import type { CatalogZone, Mark } from '../catalog/catalog.ts'
+import { isGiven } from '../dnssec/sign-zone.ts'
+import type { SigningReport } from '../model/dnssec.ts'
+import { CollectedRrsets, type RrsetSink, SignedZones } from './signed-zones.ts'
 import { type ServiceSlot, soaOf, wireRrset } from './zone-parts.ts'
 import { compilePreview, type ZonePreview } from './zone-preview.ts'
 
@@ -72,8 +75,10 @@ export interface Compiled {
   readonly bad: BadRrset[]
   /** Zones that could not be compiled at all, and keep their images. */
   readonly kept: string[]
-  /** Zones that have no image to edit; they must be compiled whole. */
+  /** Zones that have no image to edit, or one that is behind; they must be compiled whole. */
   readonly missing: string[]
+  /** What became of the signatures of zones that are signed, or could not be. */
+  readonly signed: SigningReport[]
 }
 
 /** What the disk lacks. */
@@ -94,7 +99,9 @@ interface Work extends Mark {
 interface Current {
   readonly job: CompileJob
   readonly apex: Uint8Array
-  readonly compiler: ZoneCompiler
+  /** Null for a zone that is to be signed. */
+  readonly compiler: ZoneCompiler | null
+  readonly collected: CollectedRrsets
   /** Rows of it that could not be used. */
   readonly bad: BadRrset[]
 }
@@ -115,9 +122,17 @@ export class ZoneImages {
   #writing = false
   #current: Current | null = null
 
-  /** @param memory in which images may be placed */
-  constructor(memory = ImageMemory.none) {
+  /** Apexes of zones whose images lack what they could not be compiled with. Bounded by the zones. */
+  readonly #behind = new Set<string>()
+  readonly signed: SignedZones
+
+  /**
+   * @param memory in which images may be placed
+   * @param signed what is known of signed zones
+   */
+  constructor(memory = ImageMemory.none, signed = new SignedZones(null)) {
     this.#memory = memory
+    this.signed = signed
   }
 
   get held(): ReadonlyMap<string, HeldZone> {
@@ -173,8 +188,8 @@ export class ZoneImages {
     for (const job of order.jobs) {
       if (job.edit === null) continue
       const held = this.#held.get(job.zone.apex)
-      if (held === undefined) work.compiled.missing.push(job.zone.apex)
-      else keeping(work, job, () => this.#edit(work, job, job.edit!, held))
+      if (held === undefined || this.#behind.has(job.zone.apex)) work.compiled.missing.push(job.zone.apex)
+      else this.#keeping(work, job, () => this.#edit(work, job, job.edit!, held))
     }
     return work.compiled
   }
@@ -191,7 +206,7 @@ export class ZoneImages {
       if (this.#current?.job.zone.apex !== apex) {
         this.#closeCurrent()
         const job = this.#work?.waiting.get(apex)
-        if (job !== undefined) keeping(this.#work!, job, () => this.#begin(job))
+        if (job !== undefined) this.#keeping(this.#work!, job, () => this.#begin(job))
       }
       if (this.#current !== null) compileRows(this.#work!, this.#current, text)
     }
@@ -202,7 +217,8 @@ export class ZoneImages {
     const work = this.#work
     if (work === null) throw new Error('nothing was begun to be compiled')
     this.#closeCurrent()
-    for (const job of work.waiting.values()) keeping(work, job, () => this.#close(work, this.#open(job)))
+    for (const job of work.waiting.values())
+      this.#keeping(work, job, () => this.#close(work, this.#open(job)))
     this.#work = null
     return work.compiled
   }
@@ -229,10 +245,29 @@ export class ZoneImages {
   ): void {
     const apex = hostnameToWire(job.zone.apex)
     const names = owners.map((owner) => lowerName(parseName(owner, apex)))
-    const compiler = editZone(this.#imageOf(held), apex, soaOf(job.zone, apex), names)
-    const current = { job, apex, compiler, bad: [] }
+    const image = this.#imageOf(held)
+    const collected = new CollectedRrsets()
+    const isSigned = job.zone.dnssec !== null
+    if (isSigned) collectRest(image, names, collected)
+    const compiler = isSigned ? null : editZone(image, apex, soaOf(job.zone, apex), names)
+    const current = { job, apex, compiler, collected, bad: [] }
     compileRows(work, current, text)
     this.#close(work, current)
+  }
+
+  /** A zone that can't be compiled, whatever the reason, keeps the image that it has and holds up no other. */
+  #keeping({ compiled }: Work, { zone }: CompileJob, compile: () => void): void {
+    try {
+      compile()
+    } catch (error) {
+      const { apex } = zone
+      compiled.kept.push(apex)
+      this.#behind.add(apex)
+      const message = `zone ${apex} can't be compiled: ${reasonOf(error)}`
+      compiled.bad.push({ apex, owner: '', type: '', message })
+      const report = this.signed.reportOf(zone)
+      if (report !== null) compiled.signed.push(report)
+    }
   }
 
   #begin(job: CompileJob): void {
@@ -242,27 +277,55 @@ export class ZoneImages {
   #open(job: CompileJob): Current {
     this.#work!.waiting.delete(job.zone.apex)
     const apex = hostnameToWire(job.zone.apex)
-    return { job, apex, compiler: new ZoneCompiler(apex, soaOf(job.zone, apex)), bad: [] }
+    const compiler = job.zone.dnssec === null ? new ZoneCompiler(apex, soaOf(job.zone, apex)) : null
+    return { job, apex, compiler, collected: new CollectedRrsets(), bad: [] }
   }
 
   #closeCurrent(): void {
     const work = this.#work
     const current = this.#current
     this.#current = null
-    if (current !== null) keeping(work!, current.job, () => this.#close(work!, current))
+    if (current !== null) this.#keeping(work!, current.job, () => this.#close(work!, current))
   }
 
-  #close({ revision, stamp, compiled }: Work, { job, apex, compiler, bad }: Current): void {
+  #close(work: Work, current: Current): void {
+    const { revision, stamp, compiled } = work
+    const { job, apex, bad } = current
     const { zone, services } = job
     const held = this.#held.get(zone.apex)
-    if (held !== undefined) for (const row of bad) addLastGood(compiler, apex, this.#imageOf(held), row)
-    for (const { name, slot } of services) compiler.addService(hostnameToWire(name), slot)
-    const image = compiler.finish()
+    if (held !== undefined)
+      for (const row of bad) addLastGood(sinkOf(current), apex, this.#imageOf(held), row)
+    const image = this.#finish(current, compiled)
+    if (image === null) return
     // What an edit leaves alone may be what could not be used before.
     const isBad = bad.length > 0 || (job.edit !== null && held?.bad === true)
     this.#hold({ zone, services, revision, stamp, image, ...(isBad ? { bad: true } : {}) })
     this.#changed.add(zone.apex)
     compiled.images.push([zone.apex, image])
+  }
+
+  /** The image; null when one was made to be served that says nothing but that the zone is broken. */
+  #finish(
+    { job: { zone, services }, apex, compiler, collected }: Current,
+    compiled: Compiled,
+  ): SharedArrayBuffer | null {
+    if (compiler !== null) {
+      this.signed.forget(zone.apex)
+      for (const { name, slot } of services) compiler.addService(hostnameToWire(name), slot)
+      return compiler.finish()
+    }
+    const { image, report, isWhole } = this.signed.compile(
+      zone,
+      apex,
+      collected.rrsets,
+      this.#held.has(zone.apex),
+    )
+    compiled.signed.push(report)
+    if (isWhole) return image
+    this.#behind.add(zone.apex)
+    compiled.images.push([zone.apex, image])
+    compiled.bad.push({ apex: zone.apex, owner: '', type: '', message: report.trouble ?? '' })
+    return null
   }
 
   #imageOf({ image }: HeldZone): ZoneImage {
@@ -273,6 +336,7 @@ export class ZoneImages {
     const { apex } = held.zone
     this.#letGo(apex)
     this.#held.set(apex, held)
+    this.#behind.delete(apex)
     if (this.#memory !== ImageMemory.none) this.#unplaced.set(this.#contentOf(held.image), apex)
   }
 
@@ -293,6 +357,8 @@ export class ZoneImages {
   /** Forgets a zone; where it is being compiled, what comes of that is not kept. */
   #forget(apex: string): void {
     this.#letGo(apex)
+    this.signed.forget(apex)
+    this.#behind.delete(apex)
     if (this.#held.delete(apex)) this.#changed.add(apex)
     this.#work?.waiting.delete(apex)
     if (this.#current?.job.zone.apex === apex) this.#current = null
@@ -307,24 +373,30 @@ function contentOf({ octets, checksum }: Pick<PlacedImage, 'octets' | 'checksum'
 function workOf({ revision, stamp, jobs }: Omit<CompileOrder, 'gone'>): Work {
   const whole = jobs.filter(({ edit }) => edit === null)
   const waiting = new Map(whole.map((job) => [job.zone.apex, job]))
-  return { revision, stamp, waiting, compiled: { images: [], bad: [], kept: [], missing: [] } }
+  return { revision, stamp, waiting, compiled: { images: [], bad: [], kept: [], missing: [], signed: [] } }
 }
 
-/** A zone that can't be compiled, whatever the reason, keeps the image that it has and holds up no other. */
-function keeping({ compiled }: Work, { zone: { apex } }: CompileJob, compile: () => void): void {
-  try {
-    compile()
-  } catch (error) {
-    compiled.kept.push(apex)
-    const message = `zone ${apex} can't be compiled: ${reasonOf(error)}`
-    compiled.bad.push({ apex, owner: '', type: '', message })
+const sinkOf = ({ compiler, collected }: Current): RrsetSink => compiler ?? collected
+
+/** What an image holds of a zone that is to be signed again, without the RRsets of some owners. @param names lower-cased wire form */
+function collectRest(image: ZoneImage, names: readonly Uint8Array[], collected: CollectedRrsets): void {
+  const left = new Set(names.map((name) => Buffer.from(name).toString('latin1')))
+  for (let node = 0; node < image.nodeCount; node++) {
+    const owner = nameOf(image, node)
+    if (left.has(Buffer.from(owner).toString('latin1'))) continue
+    const end = image.firstRrset(node) + image.rrsetCount(node)
+    for (let rrset = image.firstRrset(node); rrset < end; rrset++) {
+      const type = image.type(rrset)
+      if (type === types.soa || !isGiven(type)) continue
+      collected.add({ owner, type, ttlSeconds: ttlOf(image, rrset), rdata: rdataOf(image, node, rrset) })
+    }
   }
 }
 
 const reasonOf = (error: unknown) => (error instanceof Error ? error.message : String(error))
 
 /** The RRset that an image has in the place of a row that can't be used; nothing when there is none. */
-function addLastGood(compiler: ZoneCompiler, apex: Uint8Array, image: ZoneImage, row: BadRrset): void {
+function addLastGood(sink: RrsetSink, apex: Uint8Array, image: ZoneImage, row: BadRrset): void {
   let owner: Uint8Array
   let type: number
   try {
@@ -338,13 +410,15 @@ function addLastGood(compiler: ZoneCompiler, apex: Uint8Array, image: ZoneImage,
   const node = image.find(scan, 0)
   const rrset = node < 0 || type === types.soa ? -1 : image.rrset(node, type)
   if (rrset < 0) return
-  compiler.add({ owner, type, ttlSeconds: ttlOf(image, rrset), rdata: rdataOf(image, node, rrset) })
+  sink.add({ owner, type, ttlSeconds: ttlOf(image, rrset), rdata: rdataOf(image, node, rrset) })
 }
 
-function compileRows({ compiled }: Work, { job, apex, compiler, bad }: Current, text: string): void {
+function compileRows({ compiled }: Work, current: Current, text: string): void {
+  const { job, apex, bad } = current
+  const sink = sinkOf(current)
   for (const [owner, type, ttlSeconds, data] of JSON.parse(text) as Row[]) {
     try {
-      compiler.add(wireRrset({ owner, type, ttlSeconds, data }, job.zone, apex))
+      sink.add(wireRrset({ owner, type, ttlSeconds, data }, job.zone, apex))
     } catch (error) {
       // Whatever a row holds that nobody has thought of: it is one RRset, and the others go on.
       const message = `zone ${job.zone.apex}, owner ${owner}, type ${type}: ${reasonOf(error)}`

@@ -13,6 +13,7 @@ import { TextError } from '../../dataplane/wire/text-error.ts'
 import type { Problem } from '../model/errors.ts'
 import type { Rrset, Soa, Zone, ZoneHead } from '../model/zone.ts'
 import { checkRrset, checkZone, type RrsetKey } from '../rules/zone-data.ts'
+import { SigningForm } from './dnssec.ts'
 import { AbsoluteName, Plain, readHostname, reading, Seconds, Whole } from './fields.ts'
 import type { Body, Form, ParseNamed, RecordForm } from './forms.ts'
 import { apart, fieldsOf, ignored, list, record } from './forms.ts'
@@ -62,6 +63,7 @@ const headForm: RecordForm<Omit<ZoneHead, 'apex'>> = record(
   {
     soa: zone.required('soa', SoaForm),
     ttl: zone.shown('ttlSeconds', Seconds, 300),
+    dnssec: zone.optional('dnssec', SigningForm, null),
     // They are relative to the apex: `parseRrsets`.
     rrsets: apart(Type.Array(ZoneRrsetSchema)),
     status: ignored,

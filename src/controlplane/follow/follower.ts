@@ -55,6 +55,7 @@ import {
   type Reading,
   readAllSettings,
   readChangedSettings,
+  type Touched,
 } from './settings.ts'
 import { type FollowedTurn, readTurn } from './turn-rows.ts'
 import { type Turn, ZoneLane } from './zone-lane.ts'
@@ -190,6 +191,21 @@ export class Follower implements AsyncDisposable {
       this.#loop.hint()
     })
     this.#loop.start()
+  }
+
+  /**
+   * Has zones compiled again that nobody changed: for their signatures.
+   *
+   * @param touched those that the catalog has are compiled
+   */
+  recompile(touched: Touched): void {
+    const { catalog, progress } = this.#options.publisher
+    const there = [...touched].filter(([apex]) => catalog.zones.has(apex))
+    for (const [apex] of there) {
+      progress.fallBehind(apex, { from: catalog.revision + 1, to: catalog.revision, lost: false })
+    }
+    this.#lane.touch(new Map(there), catalog)
+    this.#loop.hint()
   }
 
   /** Gives up what is being compiled. */

@@ -1,4 +1,5 @@
 /** Zones and their RRsets. Names are in presentation form; the data plane has them in wire form. */
+import type { ZoneSigning } from './dnssec.ts'
 
 export interface Soa {
   /** Absolute names with the final dot. */
@@ -30,6 +31,8 @@ export interface ZoneHead {
   readonly soa: Soa
   /** TTL of RRsets that have none of their own, and of the SOA. */
   readonly ttlSeconds: number
+  /** How it is signed (DNSSEC); null when it is not. */
+  readonly dnssec: ZoneSigning | null
 }
 
 export interface Zone extends ZoneHead {

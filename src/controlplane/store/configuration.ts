@@ -21,6 +21,7 @@ import type { Monitor } from '../model/monitor.ts'
 import type { Pool } from '../model/pool.ts'
 import type { Service } from '../model/service.ts'
 import type { Rrset, ZoneHead } from '../model/zone.ts'
+import { retireKeys } from './dnssec-keys.ts'
 import { listAllFeeds, type StoredFeed, saveFeeds } from './feeds.ts'
 import { keepAllRrsets } from './history.ts'
 import { listAllMonitors, type StoredMonitor, saveMonitors } from './monitors.ts'
@@ -191,6 +192,7 @@ function putZoneParts(write: Write, { before, after, rrsets }: ConfigurationChan
 /** The zone's own row goes last; its RRsets go with it. */
 function deleteZoneParts(write: Write, apex: string): void {
   write.send(keepAllRrsets(write.tx, apex, write.revision))
+  retireKeys(write, [apex])
   write.send(write.tx.delete(zones).where(eq(zones.apex, apex)))
 }
 

@@ -1,3 +1,4 @@
+import type { KeyMaker } from '../model/dnssec.ts'
 import type { Expected } from './identity.ts'
 
 /** What a `Database` is opened with. */
@@ -13,6 +14,8 @@ export interface DatabaseOptions {
   readonly auditRetentionMs?: number
   /** What is known of the database. While it is empty all the same, or another one, no change is taken. Left out: nothing. */
   readonly expected?: () => Expected
+  /** Makes the keys of zones that are to be signed; none can be made when left out. */
+  readonly makeKey?: KeyMaker
   /** Called when the database is lost, and at each failed attempt of `ready`. The reason is one line, no password in it. */
   readonly onUnavailable?: (reason: string) => void
   /** Called when it is there again, and the first time that it is. */

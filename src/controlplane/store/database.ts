@@ -275,7 +275,7 @@ export class Database implements AsyncDisposable {
       this.#schema.throwIfOther()
       return lockedRevision(results)
     })
-    return new Write(tx, locked, author, auditRetentionMs, this.#notifies)
+    return new Write(tx, locked, author, auditRetentionMs, this.#notifies, this.#options.makeKey)
   }
 
   async #finish<T>(unit: Write, result: T, commit: Commit, accepts?: 'empty') {

@@ -4,6 +4,7 @@ import { rrsets } from '../../../schema/zones.ts'
 import type { Body } from '../document/forms.ts'
 import { spellingFor, spellingOf } from '../document/written.ts'
 import { formatRrset, parseRrset } from '../document/zone.ts'
+import { addedTypes } from '../model/dnssec.ts'
 import { ControlError, type Problem } from '../model/errors.ts'
 import type { Rrset } from '../model/zone.ts'
 import type { Breach } from '../rules/breach.ts'
@@ -12,6 +13,7 @@ import { placeBreaches, typesThatHide } from '../rules/places.ts'
 import { placesOf } from '../rules/view.ts'
 import { checkKeys, type RrsetKey } from '../rules/zone-data.ts'
 import { fetchRows } from './cursor.ts'
+import { because } from './dnssec-keys.ts'
 import { rrsetHistoryKey } from './history.ts'
 import { aliasBreachesOf, jsonRows, texts } from './neighbourhood.ts'
 import { throwIfAny, throwIfBroken } from './refusals.ts'
@@ -266,7 +268,8 @@ async function loadAround(tx: Tx, apex: string, owner: string, type: string | nu
   const below = name === '.' ? '' : `.${name}`
   const { rows } = await tx.execute<AroundRow>(sql`
     select ${tryZone(apex)} as free,
-      (select json_build_object('serial', serial, 'fixed', fixed_serial is not null) from zones where apex = ${apex}) as serial,
+      (select json_build_object('serial', serial, 'fixed', fixed_serial is not null,
+        'signed', signing_algorithm is not null) from zones where apex = ${apex}) as serial,
       ${jsonRows(sql`
         select owner, type, ttl_seconds as "ttlSeconds", data, written, revision from rrsets where zone = ${apex} and owner = ${owner}`)} as here,
       ${jsonRows(sql`
@@ -294,8 +297,11 @@ function liesBelow(owner: string): SQL {
 }
 
 /** Throws when an RRset can't stand beside what is around it. */
-function checkRrset(apex: string, rrset: Rrset, { here, apart, services }: Around): void {
+function checkRrset(apex: string, rrset: Rrset, { here, apart, services, serial }: Around): void {
   const what = describe(apex, rrset.owner, rrset.type)
+  if (serial.signed && addedTypes.some((type) => type === rrset.type)) {
+    throwIfAny(what, [{ path: '', message: because.added(rrset.owner, rrset.type) }])
+  }
   const others = here.map(({ value }) => value).filter(({ type }) => type !== rrset.type)
   const together = [rrset, ...others, ...apart]
   throwIfAny(

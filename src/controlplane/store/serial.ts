@@ -30,6 +30,8 @@ export function serialAhead(a: number, b: number): boolean {
 export interface SerialState {
   readonly serial: number
   readonly fixed: boolean
+  /** Whether the zone is signed. */
+  readonly signed: boolean
 }
 
 /**

@@ -9,6 +9,8 @@ import { randomUUID } from 'node:crypto'
 import { type NodePgDatabase, sql } from '../../../schema/drizzle.ts'
 import type { changeKinds, changeSources, historyKinds } from '../../../schema/journal.ts'
 import type { Body } from '../document/forms.ts'
+import type { KeyMaker } from '../model/dnssec.ts'
+import { ControlError } from '../model/errors.ts'
 import type { Identity } from './identity.ts'
 
 /**
@@ -53,6 +55,11 @@ export async function takesNotify(client: {
 /** Characters of JSON that one side of an audit entry may have; what is longer is noted by its size only. */
 const auditLimit = 65_536
 
+/** Commands that open the database themselves have no key file. */
+const makesNone: KeyMaker = (apex) => {
+  throw new ControlError('conflict', `zone ${apex} can't be signed from here: ask a running server to`)
+}
+
 /** What was done. `before` and `after` are the resource as it was and is, in terms of the model; null for none. */
 export interface Deed {
   /** Resource and verb, such as `pool.put` or `override.delete`. */
@@ -92,6 +99,7 @@ interface ChangeEntry {
 export class Write {
   readonly tx: Tx
   readonly author: Author
+  readonly makeKey: KeyMaker
   readonly #held: Promise<void>
   #revision: number | undefined
   #identity: Identity | undefined
@@ -109,6 +117,7 @@ export class Write {
   /**
    * @param lock the revision before, and of which database, once the lock is held
    * @param notifies whether the server takes NOTIFY
+   * @param makeKey makes the keys of zones that are to be signed
    */
   constructor(
     tx: Tx,
@@ -116,7 +125,9 @@ export class Write {
     author: Author,
     auditRetentionMs: number,
     notifies: boolean,
+    makeKey: KeyMaker = makesNone,
   ) {
+    this.makeKey = makeKey
     this.#notifies = notifies
     this.tx = tx
     this.author = author

@@ -282,7 +282,7 @@ export async function replaceByStaged(
   const begun = beginZone(
     { tx, revision, send: (statement) => void sent.push(statement) },
     await getZoneHead(tx, apex),
-    { apex, soa, ttlSeconds },
+    { apex, soa, ttlSeconds, dnssec: null },
     serial,
     condition,
   )

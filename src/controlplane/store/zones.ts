@@ -8,18 +8,20 @@ import type { Body } from '../document/forms.ts'
 import { isMap } from '../document/schema-check.ts'
 import { spellingFor, spellingOf } from '../document/written.ts'
 import { formatZoneHead, parseZone } from '../document/zone.ts'
-import type { Rrset, Soa, Zone, ZoneHead } from '../model/zone.ts'
+import type { SealedKey, SigningAlgorithm } from '../model/dnssec.ts'
+import type { Soa, Zone, ZoneHead } from '../model/zone.ts'
 import type { Breach } from '../rules/breach.ts'
 import { absoluteName } from '../rules/owners.ts'
 import { aliasBreaches, aliasedServices, placeBreaches } from '../rules/places.ts'
 import { placesOf } from '../rules/view.ts'
 import { checkKeys } from '../rules/zone-data.ts'
+import { followSigning, readActiveKeys, retireKeys } from './dnssec-keys.ts'
 import { keepAllRrsets } from './history.ts'
 import { aliasBreachesOfZone, loadNeighbourhood, viewAfter } from './neighbourhood.ts'
 import { reached } from './reached.ts'
 import { throwIfAny, throwIfBroken } from './refusals.ts'
 import { type Replacement, replaceRrsets, replaceSome } from './rrset-replacement.ts'
-import { nextSerial, serialAhead } from './serial.ts'
+import { nextSerial, raiseSerial, serialAhead } from './serial.ts'
 import {
   bodyOf,
   checkCondition,
@@ -42,6 +44,8 @@ import { claimZone } from './zone-lock.ts'
 export interface ZoneState extends ZoneHead {
   /** The serial of the SOA, 0..2^32-1. */
   readonly serial: number
+  /** Those that it is signed with; only for the publisher, and left out for a zone that is not signed. */
+  readonly keys?: readonly SealedKey[]
 }
 
 export type StoredZone = Stored<ZoneState> & Owned
@@ -67,7 +71,11 @@ export async function listZones(tx: Tx, request: PageRequest): Promise<Page<Stor
 
 /** The head of every zone, for the publisher. Those that can't be read are told and left out. */
 export async function listAllZones(tx: Tx, onBad?: OnBad): Promise<StoredZone[]> {
-  return readable(await tx.select().from(zones).orderBy(asc(zones.apex)), onBad)
+  const [rows, keys] = await Promise.all([
+    tx.select().from(zones).orderBy(asc(zones.apex)),
+    readActiveKeys(tx, null),
+  ])
+  return readable(rows, onBad).map((zone) => withKeys(zone, keys))
 }
 
 /** The head of a zone, for the publisher; null when there is none, undefined (which is told) when it can't be read. */
@@ -76,8 +84,18 @@ export async function readZoneHead(
   apex: string,
   onBad: OnBad,
 ): Promise<StoredZone | null | undefined> {
-  const [row] = await tx.select().from(zones).where(eq(zones.apex, apex))
-  return row === undefined ? null : readable([row], onBad)[0]
+  const [[row], keys] = await Promise.all([
+    tx.select().from(zones).where(eq(zones.apex, apex)),
+    readActiveKeys(tx, [apex]),
+  ])
+  if (row === undefined) return null
+  const [zone] = readable([row], onBad)
+  return zone === undefined ? undefined : withKeys(zone, keys)
+}
+
+function withKeys(zone: StoredZone, keys: ReadonlyMap<string, readonly SealedKey[]>): StoredZone {
+  const { value } = zone
+  return value.dnssec === null ? zone : { ...zone, value: { ...value, keys: keys.get(value.apex) ?? [] } }
 }
 
 function readable(rows: readonly Row[], onBad?: OnBad): StoredZone[] {
@@ -92,9 +110,9 @@ function readable(rows: readonly Row[], onBad?: OnBad): StoredZone[] {
       Serial.parse(row.serial, 'serial', problems)
       if (zone === null || problems.length > 0) return null
       // What was read and not the row, of which a SOA might not be made: one zone without an image holds up all.
-      const { apex, soa, ttlSeconds } = zone
+      const { apex, soa, ttlSeconds, dnssec } = zone
       return {
-        value: { apex, soa, ttlSeconds, serial: row.serial },
+        value: { apex, soa, ttlSeconds, dnssec, serial: row.serial },
         revision,
         written: written ?? null,
         owner,
@@ -129,7 +147,7 @@ export async function putZone(
   ])
   const begun = beginZone(write, current, head, null, condition, headSpelling(head, body))
   const names = current === null ? await adoptServices(write, apex, around) : inside
-  checkRrsets(apex, rrsets, names)
+  checkRrsets(zone, names)
   const replaced =
     isMap(body) && body.rrsets === undefined
       ? replaceSome(write, apex, [], current === null)
@@ -138,7 +156,7 @@ export async function putZone(
 }
 
 /** Throws when RRsets can't stand together, or where the services of their zone are. */
-function checkRrsets(apex: string, rrsets: readonly Rrset[], names: readonly string[]): void {
+function checkRrsets({ apex, rrsets, dnssec }: Zone, names: readonly string[]): void {
   const what = `zone ${apex}`
   const pathOfRrset = (index: number) => `rrsets[${index}]`
   const broken = checkKeys(rrsets)
@@ -146,7 +164,7 @@ function checkRrsets(apex: string, rrsets: readonly Rrset[], names: readonly str
     what,
     broken.map(({ index, message }) => ({ path: pathOfRrset(index), message })),
   )
-  const places = placesOf([{ apex, rrsets }], names)
+  const places = placesOf([{ apex, rrsets, dnssec }], names)
   throwIfBroken(
     what,
     names.flatMap((name) => placeBreaches(places, name)),
@@ -193,7 +211,9 @@ export function beginZone(
   checkCondition(condition, current, `zone ${apex}`)
   const last = current?.value ?? null
   const fixedSerial = last === null || last.soa.fixedSerial === null ? null : fileSerial
-  const head = fileSerial === null ? zone : { ...zone, soa: { ...zone.soa, fixedSerial } }
+  // A master file does not say whether a zone is signed.
+  const dnssec = last?.dnssec ?? null
+  const head = fileSerial === null ? zone : { ...zone, dnssec, soa: { ...zone.soa, fixedSerial } }
   const serial = serialAfter(last?.serial ?? null, head.soa, fileSerial)
   if (current === null) write.send(tx.insert(zones).values({ ...toRow(head), written, serial, revision }))
   const behind = last !== null && fileSerial !== null && serialAhead(fileSerial, last.serial)
@@ -214,11 +234,12 @@ export function finishZone(
 ): Put {
   const { tx, revision } = write
   const { apex } = head
+  const before = current === null ? null : headOf(current.value)
+  write.beforeCommit(followSigning(write, before, head))
   if (served) {
     const bar = (breaches: readonly Breach[]) => throwIfBroken(`zone ${apex}`, breaches, () => null)
     write.beforeCommit(aliasBreachesOfZone(tx, apex).then(bar))
   }
-  const before = current === null ? null : headOf(current.value)
   const sameHead =
     current !== null && isDeepStrictEqual(before, head) && isDeepStrictEqual(current.written, written)
   if (sameHead && replaced.changed === 0 && !behind) {
@@ -258,11 +279,30 @@ export async function deleteZone(write: Write, apex: string, condition: WriteCon
   await handOverServices(write, apex, names)
   // What is read of it is read before it is gone.
   write.send(keepAllRrsets(tx, apex, write.revision))
+  if (current.value.dnssec !== null) retireKeys(write, [apex])
   write.send(tx.delete(zones).where(eq(zones.apex, apex)))
   write.change('zone', apex)
   const former = bodyOf(current, formatZoneHead)
   write.keep('zone', apex, former, current.owner)
   write.audit('zone.delete', apex, former, null)
+}
+
+/** Another node may have had the same idea. */
+const renewedLatelyMs = 1_800_000
+
+/**
+ * Raises the serials of signed zones, so that every node signs what is due in them. Those of which that was done in the last half hour
+ * are left alone, and those that are not signed.
+ */
+export async function renewZones(write: Write, apexes: readonly string[], now: Date): Promise<void> {
+  for (const apex of apexes) {
+    await claimZone(write.tx, apex)
+    const [row] = await write.tx.select().from(zones).where(eq(zones.apex, apex))
+    if (row === undefined || row.signingAlgorithm === null) continue
+    if (row.renewedAt !== null && now.getTime() - row.renewedAt.getTime() < renewedLatelyMs) continue
+    raiseSerial(write, apex, { serial: row.serial, fixed: row.fixedSerial !== null, signed: true }, [])
+    write.send(write.tx.update(zones).set({ renewedAt: now }).where(eq(zones.apex, apex)))
+  }
 }
 
 /** Apex of the zone around a zone; null when there is none. */
@@ -348,12 +388,12 @@ export async function findZone(tx: Tx, name: string): Promise<string | null> {
   return candidates.find((apex) => found.has(apex)) ?? null
 }
 
-function headOf({ apex, soa, ttlSeconds }: ZoneState): ZoneHead {
-  return { apex, soa, ttlSeconds }
+function headOf({ apex, soa, ttlSeconds, dnssec }: ZoneState): ZoneHead {
+  return { apex, soa, ttlSeconds, dnssec }
 }
 
-function toRow({ apex, soa, ttlSeconds }: ZoneHead) {
-  return { apex, ...soa, ttlSeconds }
+function toRow({ apex, soa, ttlSeconds, dnssec }: ZoneHead) {
+  return { apex, ...soa, ttlSeconds, signingAlgorithm: dnssec?.algorithm ?? null }
 }
 
 /** How the head of a zone is spelled in a fragment that may have its RRsets too; null where that is as we write it. */
@@ -363,8 +403,20 @@ export function headSpelling(head: ZoneHead, body: unknown): Body | null {
   return spellingOf(spelled, formatZoneHead(head))
 }
 
-function toStored({ apex, ttlSeconds, serial, revision, written: kept, owner, ...soa }: Row): StoredZone {
-  const head = { apex, soa, ttlSeconds }
+function toStored(row: Row): StoredZone {
+  const {
+    apex,
+    ttlSeconds,
+    signingAlgorithm,
+    renewedAt: _,
+    serial,
+    revision,
+    written: kept,
+    owner,
+    ...soa
+  } = row
+  const dnssec = signingAlgorithm === null ? null : { algorithm: signingAlgorithm as SigningAlgorithm }
+  const head = { apex, soa, ttlSeconds, dnssec }
   const written = spellingFor(kept, { ...head, rrsets: [] }, (body, problems) =>
     parseZone(apex, body, '', problems),
   )

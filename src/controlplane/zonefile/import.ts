@@ -227,7 +227,7 @@ async function putGathered(write: Write, opened: Opened): Promise<Done> {
     getZoneHead(tx, apex),
   ])
   const { soa, serial, ttlSeconds } = file.soa!
-  const begun = beginZone(write, current, { apex, soa, ttlSeconds }, serial, condition)
+  const begun = beginZone(write, current, { apex, soa, ttlSeconds, dnssec: null }, serial, condition)
   const served = current !== null || (await adoptServices(write, apex, zoneThere)).length > 0
   const wanted = gathered.rrsets.map(({ first: _, ...rrset }) => ({
     ...rrset,

@@ -28,6 +28,7 @@ import {
 } from './members.ts'
 import { Exposed, expose, exposeCounts, exposeValue, Scrape, type Series, tallies, tally } from './series.ts'
 import { type RenderedPage, SharedRendering } from './shared-rendering.ts'
+import { registerSigningMetrics, type SignedZoneNow } from './signing.ts'
 import {
   type DrainNow,
   type MemberNow,
@@ -56,6 +57,10 @@ export interface MetricsSources {
   drains(): readonly DrainNow[]
   pools(): readonly PoolNow[]
   services(): readonly ServiceNow[]
+  /** Zones that are signed, or should be. */
+  signedZones(): readonly SignedZoneNow[]
+  /** How many signatures were made. */
+  signaturesMade(): number
   /** Configuration revision that this node serves. */
   configRevision(): number
   /** Seconds. */
@@ -142,6 +147,7 @@ export class Metrics {
     registerCertificateMetrics(registry, () => sources.certificates())
     registerSteeringMetrics(registry, () => sources.feedUses())
     registerHostMetrics(registry, () => sources.hosts())
+    registerSigningMetrics(registry, sources, now)
   }
 
   /** Something was given up. */

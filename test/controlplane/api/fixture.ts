@@ -7,6 +7,7 @@ import { rm } from 'node:fs/promises'
 import { request as httpRequest } from 'node:http'
 import type { ApiContext } from '../../../src/controlplane/api/context.ts'
 import { startApi } from '../../../src/controlplane/api/server.ts'
+import type { ParentDs } from '../../../src/controlplane/dnssec/parent-ds.ts'
 import { EventFeed } from '../../../src/controlplane/events/event-feed.ts'
 import { ReadCache } from '../../../src/controlplane/feeds/cache/read-cache.ts'
 import { FeedWriter } from '../../../src/controlplane/feeds/feed-writer.ts'
@@ -76,6 +77,7 @@ export interface Harness extends AsyncDisposable {
     gradual: readonly GradualChange[]
     /** Why a gradual change may not begin. */
     failure: string | null
+    parentDs: ParentDs
   }
   /** Calls a route, a body as JSON, and holds the reply against the OpenAPI document. */
   call(method: string, path: string, body?: unknown, options?: CallOptions): Promise<Reply>
@@ -121,6 +123,7 @@ export async function startHarness(url: string | null, options: Partial<ApiConte
     behind: [],
     gradual: [],
     failure: null,
+    parentDs: { kind: 'none' },
   }
   const now = () => state.now ?? new Date()
   const context: ApiContext = {
@@ -148,6 +151,17 @@ export async function startHarness(url: string | null, options: Partial<ApiConte
         if (state.behind === 'unknown') throw new ControlError('unavailable', 'the database is away')
         return state.behind
       },
+    },
+    signing: {
+      zone: () => null,
+      hasEnded: () => false,
+      seal: () => {
+        throw new ControlError('conflict', 'there is no key file')
+      },
+      open: () => {
+        throw new ControlError('conflict', 'there is no key file')
+      },
+      parentDs: async () => state.parentDs,
     },
     tell: (event) => void state.told.push(event),
     node: { id: 'node-1', liveForMs: 10_000, known: () => [], revision: () => -1 },

@@ -10,6 +10,7 @@ const zoneOf = (apex: string): CatalogZone => ({
   apex,
   serial: 4_000_000_001,
   ttlSeconds: 300,
+  dnssec: null,
   soa: {
     mname: 'ns1.example.test.',
     rname: 'hostmaster.example.test.',
@@ -51,7 +52,7 @@ async function threadIn(t: Test) {
 t.test('what was compiled and written is what another thread loads', async (t) => {
   const { directory, start } = await threadIn(t)
   const first = start()
-  t.same(await first.load(), { zones: [], damaged: [] }, 'nothing yet')
+  t.same(await first.load(), { zones: [], damaged: [], signed: [] }, 'nothing yet')
   await mkdir(directory)
   await writeFile(join(directory, 'left-over.json'), '')
   const apexes = ['one.test', 'two.test', 'three.test']
@@ -182,7 +183,7 @@ t.test('where there is nothing to do the thread is not asked', async (t) => {
   // Whatever is said to it fails from now on.
   await thread.stop()
   const nothing = { revision: 1, stamp: 's1', jobs: [], gone: [] }
-  t.same(await thread.compile(nothing, rows()), { images: [], bad: [], kept: [], missing: [] })
+  t.same(await thread.compile(nothing, rows()), { images: [], bad: [], kept: [], missing: [], signed: [] })
   await t.rejects(thread.compile({ ...nothing, gone: ['one.test'] }, rows()), { message: /stopped/ })
 })
 

@@ -17,6 +17,7 @@ const job: CompileJob = {
     apex: 'example.test',
     serial: 1,
     ttlSeconds: 300,
+    dnssec: null,
     soa: {
       mname: 'ns1.example.test.',
       rname: 'hostmaster.example.test.',

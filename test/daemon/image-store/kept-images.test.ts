@@ -16,6 +16,7 @@ const job = (edit: CompileJob['edit']): CompileJob => ({
     apex,
     serial: 1,
     ttlSeconds: 300,
+    dnssec: null,
     soa: {
       mname: 'ns1.example.test.',
       rname: 'hostmaster.example.test.',

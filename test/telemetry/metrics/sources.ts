@@ -32,6 +32,8 @@ export const quietSources: MetricsSources = {
   feedUses: () => [],
   hosts: () => [],
   drains: () => [],
+  signedZones: () => [],
+  signaturesMade: () => 0,
   pools: () => [],
   services: () => [],
   members: () => [],
@@ -80,6 +82,11 @@ export function busyMetrics(): Metrics {
       { pool: 'p', member: null, kind: 'capacity', isGood: true, value: 150, ageSeconds: 2, share: 0.5 },
     ],
     hosts: () => [{ pool: 'p', member: 'h', addresses: 3, failures: 2 }],
+    signedZones: () => [
+      { zone: 'example.test', expiresAt: 1_800_000_000, isTroubled: false },
+      { zone: 'other.test', expiresAt: null, isTroubled: true },
+    ],
+    signaturesMade: () => 7,
     drains: () => [
       { pool: 'p', member: 'x', complete: true },
       { pool: 'p', member: 'z', complete: false },

@@ -51,6 +51,7 @@ export const tags = [
   },
   { name: 'service', description: 'Names that are answered from pools, and how a client gets one of them.' },
   { name: 'zone', description: 'Zones, by their head and RRsets or as a master file.' },
+  { name: 'dnssec', description: 'How zones are signed, and their keys.' },
   { name: 'RRset', description: 'The records of a zone that have one name and type.' },
   {
     name: 'override',

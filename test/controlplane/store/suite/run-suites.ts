@@ -2,8 +2,10 @@
 
 import type { Test } from 'tap'
 import { sql } from '../../../../schema/drizzle.ts'
+import { makeKeyParts, sealKey } from '../../../../src/controlplane/dnssec/zone-key.ts'
 import { Database } from '../../../../src/controlplane/store/database.ts'
 import { patience } from '../../../support/patience.ts'
+import { dnssecSuite, testSecret } from './dnssec.ts'
 import { eventsSuite } from './events.ts'
 import { feedRowsSuite } from './feed-rows.ts'
 import { feedsSuite } from './feeds.ts'
@@ -24,6 +26,7 @@ import { zonesSuite } from './zones.ts'
 
 const suites = {
   zones: zonesSuite,
+  dnssec: dnssecSuite,
   rrsets: rrsetsSuite,
   pools: poolsSuite,
   overrides: overridesSuite,
@@ -44,13 +47,17 @@ const suites = {
 
 /** @param url null for the embedded database in `dataDir` */
 export async function runSuites(t: Test, url: string | null, dataDir: string): Promise<void> {
-  await using database = await Database.open({ url, dataDir })
+  await using database = await Database.open({
+    url,
+    dataDir,
+    makeKey: (apex, algorithm) => sealKey(testSecret, apex, makeKeyParts(algorithm)),
+  })
   t.equal(database.kind, url === null ? 'embedded' : 'postgres')
   await database.ready(patience())
   for (const [name, suite] of Object.entries(suites)) {
     await database.record((tx) =>
       // The audit log refuses to be emptied, but to who may turn triggers off.
-      tx.execute(sql`set local session_replication_role = replica; truncate feed_sources, feeds, zones, rrsets, monitors, monitor_parts, pools, members, services, service_pools, overrides, member_health,
+      tx.execute(sql`set local session_replication_role = replica; truncate dnssec_keys, feed_sources, feeds, zones, rrsets, monitors, monitor_parts, pools, members, services, service_pools, overrides, member_health,
         events, webhooks, changes, audit_log, tokens, lookups, queries, nodes, reports`),
     )
     await t.test(name, (t) => suite(t, database))

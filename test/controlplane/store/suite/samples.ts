@@ -33,7 +33,13 @@ export const rrset = (owner: string, type: string, ...data: string[]): Rrset => 
   data,
 })
 
-export const zone = (apex: string, ...rrsets: Rrset[]): Zone => ({ apex, soa, ttlSeconds: 300, rrsets })
+export const zone = (apex: string, ...rrsets: Rrset[]): Zone => ({
+  apex,
+  soa,
+  ttlSeconds: 300,
+  dnssec: null,
+  rrsets,
+})
 
 export const monitor = (name: string, change: Partial<HttpMonitor> = {}): HttpMonitor => ({
   ...httpDefaults,

@@ -34,6 +34,24 @@ mail IN A   192.0.2.25
     status: 201,
   },
   {
+    of: 'importDnssecKey',
+    summary: 'The key that a zone was signed with elsewhere (that of RFC 6605)',
+    parameters: { apex: 'example.net' },
+    body: {
+      key: 'example.net. 3600 IN DNSKEY 257 3 13 GojIhhXUN/u4v54ZQqGSnyhWJwaubCvTmeexv7bR6edbkrSqQpF64cYbcB7wNcP+e+MAnLr+Wi9xMWyQLc8NAA==\n',
+      private:
+        'Private-key-format: v1.3\nAlgorithm: 13 (ECDSAP256SHA256)\nPrivateKey: GU6SnQ/Ou+xC5RumuIUIuJZteXT2z0O/ok1s38Et6mQ=\n',
+    },
+    status: 200,
+  },
+  {
+    of: 'putDnssec',
+    summary: 'Sign a zone',
+    parameters: { apex: 'example.net' },
+    body: { enabled: true, algorithm: 13 },
+    status: 200,
+  },
+  {
     of: 'putRRset',
     summary: 'Mail of a zone',
     parameters: { apex, owner: '@', type: 'MX' },

@@ -18,6 +18,8 @@ export const looking: readonly Example[] = [
   { of: 'getZone', parameters: { apex }, status: 200 },
   { of: 'listZones', parameters: page, status: 200 },
   { of: 'exportZone', parameters: { apex: 'example.net' }, status: 200 },
+  { of: 'getDnssec', parameters: { apex: 'example.net' }, status: 200 },
+  { of: 'exportDnssecKey', parameters: { apex: 'example.net', tag: 55648 }, status: 200 },
   { of: 'getRRset', parameters: { apex, owner: '@', type: 'MX' }, status: 200 },
   { of: 'listRRsets', parameters: { apex, ...page }, status: 200 },
   { of: 'getFeed', parameters: { name: 'air_quality' }, status: 200 },

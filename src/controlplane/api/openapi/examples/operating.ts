@@ -31,6 +31,12 @@ const changes: readonly Example[] = [
     status: 200,
   },
   {
+    of: 'patchDnssec',
+    parameters: { apex: 'example.net' },
+    body: { algorithm: 13 },
+    status: 200,
+  },
+  {
     of: 'patchFeed',
     summary: 'Answers that may be a minute old',
     parameters: { name: 'air_quality' },

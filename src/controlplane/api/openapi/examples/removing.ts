@@ -10,6 +10,7 @@ export const removing: readonly Example[] = [
   { of: 'deleteFeed', parameters: { name: 'load' }, status: 204 },
   { of: 'deleteMonitor', parameters: { name: 'web-or-shop' }, status: 204 },
   { of: 'deleteRRset', parameters: { apex, owner: '_dmarc', type: 'TXT' }, status: 204 },
+  { of: 'deleteDnssec', parameters: { apex: 'example.net', force: true }, status: 204 },
   { of: 'deleteZone', parameters: { apex: 'example.net' }, status: 204 },
   { of: 'deleteWebhook', parameters: { name: 'on-call' }, status: 204 },
   { of: 'revokeToken', parameters: { name: 'deploys' }, status: 204 },

@@ -1,0 +1,73 @@
+/** What `pooldns dnssec` shows, and in which forms others take it. */
+
+export interface DnssecKeyReply {
+  readonly tag: number
+  readonly algorithm: number
+  readonly flags: number
+  readonly state: string
+  readonly since: string
+  /** RDATA. */
+  readonly dnskey: string
+  readonly ds: string
+}
+
+/** The reply of `/v1/zones/{apex}/dnssec`. */
+export interface DnssecReply {
+  readonly enabled: boolean
+  readonly algorithm?: number
+  readonly status: {
+    readonly keys: readonly DnssecKeyReply[]
+    readonly signatures: {
+      readonly count: number
+      readonly made: number
+      readonly expiresAt: string | null
+      readonly renewsAt: string | null
+      readonly ended: boolean
+      readonly trouble: string | null
+    } | null
+  }
+}
+
+export const dsFormats = ['ds', 'dnskey', 'delv', 'unbound'] as const
+export type DsFormat = (typeof dsFormats)[number]
+
+/** A line each of the keys that sign; none when the zone is not signed. */
+export function dsLines(apex: string, { status }: DnssecReply, format: DsFormat): string[] {
+  const name = apex === '.' ? '.' : `${apex}.`
+  const keys = status.keys.filter(({ state }) => state === 'active')
+  switch (format) {
+    case 'ds':
+      return keys.map(({ ds }) => `${name} 3600 IN DS ${ds}`)
+    case 'dnskey':
+      return keys.map(({ dnskey }) => `${name} 3600 IN DNSKEY ${dnskey}`)
+    case 'unbound':
+      return keys.map(({ ds }) => `trust-anchor: "${name} DS ${ds}"`)
+    case 'delv': {
+      const anchors = keys.map(({ dnskey }) => {
+        const [flags, protocol, algorithm, ...key] = dnskey.split(' ')
+        return `  "${name}" static-key ${flags} ${protocol} ${algorithm} "${key.join('')}";`
+      })
+      return anchors.length === 0 ? [] : ['trust-anchors {', ...anchors, '};']
+    }
+  }
+}
+
+export function statusLines(apex: string, { enabled, status: { keys, signatures } }: DnssecReply): string[] {
+  const signed = keys.map(
+    ({ tag, algorithm, state, since }) =>
+      `key ${tag}, algorithm ${algorithm}: ${state} since ${timeText(since)}`,
+  )
+  if (!enabled) return [`zone ${apex} is not signed`, ...signed]
+  return [`zone ${apex} is signed`, ...signed, ...signatureLines(signatures)]
+}
+
+function signatureLines(signatures: DnssecReply['status']['signatures']): string[] {
+  if (signatures === null) return ['the server that was asked has no signatures of it yet']
+  const { count, expiresAt, renewsAt, ended, trouble } = signatures
+  const good = ended
+    ? 'none of its signatures is good any more: it is answered with SERVFAIL'
+    : `${count} signatures, good until ${timeText(expiresAt)} at the least, to be renewed from ${timeText(renewsAt)} on`
+  return trouble === null ? [good] : [good, `it can't be signed: ${trouble}`]
+}
+
+const timeText = (at: string | null) => (at === null ? 'never' : at.slice(0, 16).replace('T', ' '))

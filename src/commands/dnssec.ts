@@ -1,0 +1,205 @@
+/** `pooldns dnssec`: zones that are signed. */
+import { readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { UsageError } from '../config.ts'
+import { type SigningAlgorithm, signingAlgorithms } from '../controlplane/model/dnssec.ts'
+import { printable } from '../terminal-text.ts'
+import type { ApiClient } from './api-client.ts'
+import { type DnssecReply, dsFormats, dsLines, statusLines } from './dnssec-text.ts'
+import { type CommandGroup, defineCommand } from './frame/command.ts'
+import { jsonOption } from './frame/shared-options.ts'
+import { printJson } from './frame/terminal.ts'
+import { serverOptions, theServer } from './server-choice.ts'
+import { parseApex } from './zone-files.ts'
+
+const zoneArgument = { zone: { summary: 'the name of the zone' } } as const
+
+const enable = defineCommand({
+  arguments: zoneArgument,
+  options: {
+    algorithm: {
+      type: 'string',
+      value: 'NUMBER',
+      choices: ['13', '15'],
+      summary: '13 (ECDSA P-256), which every validator knows, or 15 (Ed25519); 13 unless said otherwise',
+    },
+    ...jsonOption,
+    ...serverOptions,
+  },
+  examples: [
+    {
+      line: 'pooldns dnssec enable example.org',
+      does: 'signs all that is in the zone, and shows the DS for its parent',
+    },
+  ],
+  notes: 'Until the parent has that DS nobody validates, so nothing can break; take your time to look at it.',
+  async run({ zone }, { algorithm = '13', json = false, ...given }) {
+    const apex = parseApex(zone)
+    const body = { enabled: true, algorithm: algorithmOf(algorithm) }
+    const reply = await ask(theServer(given, process.env), apex, '', { method: 'PUT', body })
+    if (json) return printJson(reply)
+    const lines = ['signed. Its parent is to have:', ...dsLines(apex, reply, 'ds')]
+    process.stdout.write(`${lines.join('\n')}\n`)
+  },
+})
+
+const disable = defineCommand({
+  arguments: zoneArgument,
+  options: {
+    force: { type: 'boolean', summary: 'whatever the parent says' },
+    ...serverOptions,
+  },
+  examples: [{ line: 'pooldns dnssec disable example.org', does: 'unless its parent still has a DS' }],
+  notes:
+    'While the parent has a DS, validators take a zone without signatures for bogus: have the DS taken away first, and wait until it is out of ' +
+    'caches. The key is kept: "dnssec enable" signs with it again.',
+  async run({ zone }, { force = false, ...given }) {
+    const apex = parseApex(zone)
+    const query = force ? '?force=true' : ''
+    await theServer(given, process.env).ask(`${pathOf(apex)}${query}`, { method: 'DELETE' })
+  },
+})
+
+const status = defineCommand({
+  arguments: zoneArgument,
+  options: { ...jsonOption, ...serverOptions },
+  examples: [
+    { line: 'pooldns dnssec status example.org', does: 'its keys, and until when its signatures are good' },
+  ],
+  async run({ zone }, { json = false, ...given }) {
+    const apex = parseApex(zone)
+    const reply = await ask(theServer(given, process.env), apex)
+    if (json) printJson(reply)
+    else process.stdout.write(`${statusLines(apex, reply).map(printable).join('\n')}\n`)
+  },
+})
+
+const ds = defineCommand({
+  arguments: zoneArgument,
+  options: {
+    format: {
+      type: 'string',
+      value: 'FORMAT',
+      choices: dsFormats,
+      summary:
+        'ds or dnskey for the parent, delv or unbound for who trusts the key itself; ds unless said otherwise',
+    },
+    ...serverOptions,
+  },
+  examples: [
+    { line: 'pooldns dnssec ds example.org', does: 'what to give to the registrar' },
+    {
+      line: 'pooldns dnssec ds example.org --format delv > anchors',
+      does: 'for "delv @ADDRESS -a anchors +root=example.org NAME"',
+    },
+  ],
+  async run({ zone }, { format = 'ds', ...given }) {
+    const apex = parseApex(zone)
+    const reply = await ask(theServer(given, process.env), apex)
+    const lines = dsLines(apex, reply, dsFormats.find((each) => each === format)!)
+    if (lines.length === 0) throw new UsageError(`zone ${apex} is not signed`)
+    process.stdout.write(`${lines.join('\n')}\n`)
+  },
+})
+
+const importKey = defineCommand({
+  arguments: {
+    ...zoneArgument,
+    file: { summary: 'one of the two files K*.key and K*.private, or their name without that' },
+  },
+  options: serverOptions,
+  examples: [
+    {
+      line: 'pooldns dnssec import-key example.org Kexample.org.+013+12345',
+      does: 'so that the DS that the parent has stays good when the zone is signed here',
+    },
+  ],
+  notes:
+    'It takes the admin token. The zone must not be signed here yet; "dnssec enable" then signs with this key.',
+  async run({ zone, file }, given) {
+    const apex = parseApex(zone)
+    const name = file.replace(/\.(?:key|private)$/, '')
+    const [key, secret] = await Promise.all([read(`${name}.key`), read(`${name}.private`)])
+    await ask(theServer(given, process.env), apex, '/import-key', {
+      method: 'POST',
+      body: { key, private: secret },
+    })
+  },
+})
+
+const exportKey = defineCommand({
+  arguments: zoneArgument,
+  options: {
+    tag: { type: 'string', value: 'TAG', summary: 'of the key; the one that signs when left out' },
+    directory: {
+      type: 'string',
+      value: 'FOLDER',
+      short: 'o',
+      summary: 'where the two files go; here when left out',
+      completes: 'file',
+    },
+    ...serverOptions,
+  },
+  examples: [
+    {
+      line: 'pooldns dnssec export-key example.org',
+      does: 'two files as BIND has them, for you alone to read',
+    },
+  ],
+  notes: 'It takes the admin token. Whoever has the file K*.private can sign for the zone.',
+  async run({ zone }, { tag, directory = '.', ...given }) {
+    const apex = parseApex(zone)
+    if (tag !== undefined && !/^\d{1,5}$/.test(tag))
+      throw new UsageError(`--tag: "${tag}" is no tag of a key`)
+    const query = tag === undefined ? '' : `?tag=${tag}`
+    const server = theServer(given, process.env)
+    const response = await server.ask(`${pathOf(apex)}/export-key${query}`, { method: 'POST' })
+    const found = (await response.json()) as Readonly<Record<'name' | 'key' | 'private', string>>
+    // A name has what its zone has, and a zone may have a slash.
+    const path = join(directory, found.name.replaceAll(/[/\\]/g, '_'))
+    await writeFile(`${path}.private`, found.private, { mode: 0o600, flag: 'wx' })
+    await writeFile(`${path}.key`, found.key, { mode: 0o644, flag: 'wx' })
+    process.stdout.write(`${printable(path)}\n`)
+  },
+})
+
+export const dnssec: CommandGroup = {
+  commands: [
+    { name: 'enable', summary: 'have a zone signed', load: async () => enable },
+    { name: 'disable', summary: 'have it signed no more', load: async () => disable },
+    { name: 'status', summary: 'keys, and until when signatures are good', load: async () => status },
+    { name: 'ds', summary: 'what the parent, or a validator, is to know', load: async () => ds },
+    { name: 'import-key', summary: 'take in a key of BIND', load: async () => importKey },
+    { name: 'export-key', summary: 'write a key as BIND has it', load: async () => exportKey },
+  ],
+}
+
+/** One of the choices. */
+function algorithmOf(text: string): SigningAlgorithm {
+  return signingAlgorithms.find((each) => String(each) === text)!
+}
+
+function pathOf(apex: string): string {
+  return `/v1/zones/${apex === '.' ? '@' : encodeURIComponent(apex)}/dnssec`
+}
+
+async function ask(
+  server: ApiClient,
+  apex: string,
+  path = '',
+  init: { readonly method?: string; readonly body?: unknown } = {},
+): Promise<DnssecReply> {
+  const { body, ...rest } = init
+  const sent =
+    body === undefined ? {} : { headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) }
+  const response = await server.ask(`${pathOf(apex)}${path}`, { ...rest, ...sent })
+  return (await response.json()) as DnssecReply
+}
+
+async function read(path: string): Promise<string> {
+  try {
+    return await readFile(path, 'utf8')
+  } catch (error) {
+    throw new UsageError(`${path} can't be read: ${(error as Error).message}`)
+  }
+}

@@ -1,0 +1,149 @@
+/**
+ * What the compile thread knows of signed zones: their keys, opened, and the signatures that were made. No other thread has a key that is
+ * open: they come sealed, and the key file is read here.
+ */
+import { compileBrokenZone, ZoneCompiler } from '../../dataplane/image/compile.ts'
+import type { WireRrset } from '../../dataplane/image/rrset-encoder.ts'
+import { nameFields } from '../../dataplane/wire/rdata.ts'
+import type { CatalogZone } from '../catalog/catalog.ts'
+import { type KeyFile, readKeyFile } from '../dnssec/key-file.ts'
+import { SigningError } from '../dnssec/rrset-signer.ts'
+import { isGiven, reportOf, signZone } from '../dnssec/sign-zone.ts'
+import { SignatureBook } from '../dnssec/signature-book.ts'
+import { type SigningKey, signingKey } from '../dnssec/zone-key.ts'
+import type { SealedKey, SigningReport } from '../model/dnssec.ts'
+import { soaOf } from './zone-parts.ts'
+
+/** Takes RRsets; a compiler does. */
+export interface RrsetSink {
+  /** @throws TextError when the octets of a type that has names are malformed */
+  add(rrset: WireRrset): void
+}
+
+/** RRsets of a zone that is to be signed, which needs all of them first. Bounded by the zone. */
+export class CollectedRrsets implements RrsetSink {
+  readonly rrsets: WireRrset[] = []
+
+  add(rrset: WireRrset): void {
+    for (const octets of rrset.rdata) nameFields(rrset.type, octets)
+    if (isGiven(rrset.type)) this.rrsets.push(rrset)
+  }
+}
+
+/** A zone that was compiled, signed. */
+export interface CompiledSigned {
+  readonly image: SharedArrayBuffer
+  readonly report: SigningReport
+  /** Whether it is of the zone: else all that can be said of the zone is that it is broken. */
+  readonly isWhole: boolean
+}
+
+export class SignedZones {
+  readonly #keyFile: KeyFile | null
+  readonly #nowSeconds: () => number
+  /** By apex. Bounded by the zones. */
+  readonly #books = new Map<string, SignatureBook>()
+  /** Keys by apex, each with what it was opened out of. Bounded by the zones and their keys. */
+  readonly #keys = new Map<string, ReadonlyMap<string, SigningKey>>()
+  /** Why the last attempt to sign a zone failed, by apex. Bounded by the zones. */
+  readonly #troubles = new Map<string, string>()
+
+  /** @param keyFile null: nothing can be signed */
+  constructor(keyFile: KeyFile | null, nowSeconds = () => Math.floor(Date.now() / 1000)) {
+    this.#keyFile = keyFile
+    this.#nowSeconds = nowSeconds
+  }
+
+  /** What zones have been signed with. */
+  get books(): ReadonlyMap<string, SignatureBook> {
+    return this.#books
+  }
+
+  /** @param book what was written of a zone before a restart */
+  restore(apex: string, book: SignatureBook): void {
+    this.#books.set(apex, book)
+  }
+
+  /** What each zone is signed with now. */
+  reports(): SigningReport[] {
+    return Array.from(this.#books.keys(), (apex) => this.#report(apex))
+  }
+
+  /** Opens the keys of a zone that nothing is to be signed of now, so that trouble shows before it does harm. */
+  tryKeys(zone: CatalogZone): void {
+    if (zone.dnssec === null) return
+    try {
+      const trouble = this.#keysOf(zone).find((key) => key.trouble !== null)?.trouble ?? null
+      if (trouble !== null) this.#troubles.set(zone.apex, trouble)
+    } catch (error) {
+      if (!(error instanceof SigningError)) throw error
+      this.#troubles.set(zone.apex, error.message)
+    }
+  }
+
+  forget(apex: string): void {
+    this.#books.delete(apex)
+    this.#keys.delete(apex)
+    this.#troubles.delete(apex)
+  }
+
+  /**
+   * Compiles a zone, signed. One that can't be signed anew keeps what it has, as long as that holds.
+   *
+   * @param held whether there is an image of it
+   * @throws SigningError when it can't be signed, and what there is of it is good
+   */
+  compile(zone: CatalogZone, name: Uint8Array, rrsets: readonly WireRrset[], held: boolean): CompiledSigned {
+    const { apex } = zone
+    const nowSeconds = this.#nowSeconds()
+    try {
+      const keys = this.#keysOf(zone)
+      const unsigned = { apex, name, soa: soaOf(zone, name), rrsets }
+      const signed = signZone(unsigned, keys, this.#books.get(apex) ?? new SignatureBook(), nowSeconds)
+      const compiler = new ZoneCompiler(name, signed.soa, { signatures: signed.signatures })
+      for (const rrset of signed.rrsets) compiler.add(rrset)
+      const image = compiler.finish()
+      this.#books.set(apex, signed.book)
+      if (signed.report.trouble === null) this.#troubles.delete(apex)
+      else this.#troubles.set(apex, signed.report.trouble)
+      return { image, report: signed.report, isWhole: true }
+    } catch (error) {
+      if (!(error instanceof SigningError)) throw error
+      this.#troubles.set(apex, error.message)
+      const report = this.#report(apex)
+      if (held && report.endsAt > nowSeconds) throw error
+      return { image: compileBrokenZone(name), report, isWhole: false }
+    }
+  }
+
+  /** @returns what is known of a zone, also when it could not be signed; null for one that is not */
+  reportOf({ apex, dnssec }: CatalogZone): SigningReport | null {
+    return dnssec === null ? null : this.#report(apex)
+  }
+
+  #report(apex: string): SigningReport {
+    return {
+      ...reportOf(apex, this.#books.get(apex) ?? new SignatureBook()),
+      trouble: this.#troubles.get(apex) ?? null,
+    }
+  }
+
+  /** @throws SigningError when there are none */
+  #keysOf({ apex, keys = [] }: CatalogZone): readonly SigningKey[] {
+    if (keys.length === 0) throw new SigningError(`zone ${apex} has no key`)
+    const known = this.#keys.get(apex)
+    const opened = new Map(
+      keys.map((key) => {
+        const before = known?.get(key.sealed)
+        // One that could not be opened may be by now.
+        return [key.sealed, before?.trouble === null ? before : this.#open(apex, key)] as const
+      }),
+    )
+    this.#keys.set(apex, opened)
+    return [...opened.values()]
+  }
+
+  #open(apex: string, key: SealedKey): SigningKey {
+    return signingKey(() => readKeyFile(this.#keyFile ?? { path: '', mayBeMade: false }), apex, key)
+  }
+}

@@ -1,0 +1,161 @@
+/**
+ * Keys of signed zones, and what becomes of them when a zone is signed, and no more. A key is made in the transaction that has a zone
+ * signed, sealed before it gets there; private parts are never in the clear in here.
+ *
+ *     from      to        by
+ *     -         active    a zone is signed for the first time
+ *     -         retired   a key is imported into a zone that is not signed
+ *     retired   active    a zone is signed (again) with its algorithm: the newest one, so that its parent's DS stays good
+ *     active    retired   the zone is signed no more, or is no more
+ */
+import { dnssecKeys } from '../../../schema/dnssec-keys.ts'
+import { and, desc, eq, inArray, sql } from '../../../schema/drizzle.ts'
+import { addedTypes, type SealedKey, type SigningAlgorithm, type ZoneKey } from '../model/dnssec.ts'
+import { ControlError } from '../model/errors.ts'
+import type { ZoneHead } from '../model/zone.ts'
+import { texts } from './neighbourhood.ts'
+import { throwIfAny } from './refusals.ts'
+import type { Tx, Write } from './transaction.ts'
+
+/** Keys of zones that there are none of any more are kept, but not without end. */
+const mostKeysOfZone = 16
+
+/** All keys of a zone, the newest first. */
+export async function listKeys(tx: Tx, apex: string): Promise<ZoneKey[]> {
+  const rows = await tx
+    .select()
+    .from(dnssecKeys)
+    .where(eq(dnssecKeys.apex, apex))
+    .orderBy(desc(dnssecKeys.since), desc(dnssecKeys.id))
+    .limit(mostKeysOfZone)
+  return rows.map(keyOf)
+}
+
+/** The keys that sign, by the apex of their zones. @param apexes null for all */
+export async function readActiveKeys(
+  tx: Tx,
+  apexes: readonly string[] | null,
+): Promise<ReadonlyMap<string, readonly SealedKey[]>> {
+  if (apexes?.length === 0) return new Map()
+  const isActive = eq(dnssecKeys.state, 'active')
+  const rows = await tx
+    .select()
+    .from(dnssecKeys)
+    .where(apexes === null ? isActive : and(isActive, inArray(dnssecKeys.apex, [...apexes])))
+    .orderBy(dnssecKeys.id)
+  const byZone = Map.groupBy(rows, ({ apex }) => apex)
+  return new Map(Array.from(byZone, ([apex, keys]) => [apex, keys.map(keyOf).map(sealedOf)]))
+}
+
+/**
+ * Judges what a write makes of the signing of a zone, and has the keys follow. Throws `conflict` when that can't be.
+ *
+ * @param before null for a zone that is new
+ */
+export async function followSigning(write: Write, before: ZoneHead | null, after: ZoneHead): Promise<void> {
+  const { apex } = after
+  const [was, is] = [before?.dnssec ?? null, after.dnssec]
+  if (is === null) {
+    if (was === null) return
+    throw new ControlError(
+      'conflict',
+      `zone ${apex} is signed, and whoever validates takes it for bogus when it is not while its parent says that it is: ` +
+        `"pooldns dnssec disable ${apex}" asks the parent first. Keep dnssec in what is written of the zone until then`,
+    )
+  }
+  if (was !== null && was.algorithm !== is.algorithm) {
+    throw new ControlError(
+      'conflict',
+      `zone ${apex} is signed with algorithm ${was.algorithm}, and can't be signed with ${is.algorithm} in one step: whoever validates would take it for bogus`,
+    )
+  }
+  if (was === null) await activate(write, apex, is.algorithm)
+  await checkContents(write.tx, apex)
+}
+
+/** Says that no key of a zone signs any more. */
+export function retireKeys(write: Write, apexes: readonly string[]): void {
+  const row = { state: 'retired', since: new Date() } as const
+  const active = and(inArray(dnssecKeys.apex, [...apexes]), eq(dnssecKeys.state, 'active'))
+  write.send(write.tx.update(dnssecKeys).set(row).where(active))
+}
+
+/** Takes a key in, which signs once its zone is signed. Throws `conflict` where there is one that signs. */
+export async function importKey(write: Write, apex: string, key: SealedKey): Promise<void> {
+  const keys = await listKeys(write.tx, apex)
+  if (keys.some(({ state }) => state === 'active')) {
+    throw new ControlError('conflict', `zone ${apex} is signed already: a key is imported before that`)
+  }
+  const same = keys.find(
+    ({ publicKey, algorithm }) => publicKey === key.publicKey && algorithm === key.algorithm,
+  )
+  if (same === undefined && keys.length >= mostKeysOfZone) {
+    throw new ControlError('conflict', `zone ${apex} has ${mostKeysOfZone} keys, which is the most`)
+  }
+  const since = new Date()
+  const own = and(eq(dnssecKeys.apex, apex), eq(dnssecKeys.publicKey, key.publicKey))
+  write.send(
+    same === undefined
+      ? write.tx.insert(dnssecKeys).values({ apex, ...key, state: 'retired', since })
+      : write.tx.update(dnssecKeys).set({ sealed: key.sealed, since }).where(own),
+  )
+  const { sealed: _, ...shown } = key
+  write.audit('dnssec.import-key', apex, null, shown)
+}
+
+async function activate(write: Write, apex: string, algorithm: SigningAlgorithm): Promise<void> {
+  const { tx } = write
+  const since = new Date()
+  const [known] = await tx
+    .select()
+    .from(dnssecKeys)
+    .where(and(eq(dnssecKeys.apex, apex), eq(dnssecKeys.algorithm, algorithm)))
+    .orderBy(desc(dnssecKeys.since), desc(dnssecKeys.id))
+    .limit(1)
+  if (known === undefined) {
+    const key = write.makeKey(apex, algorithm)
+    write.send(tx.insert(dnssecKeys).values({ apex, ...key, state: 'active', since }))
+  } else if (known.state !== 'active') {
+    write.send(tx.update(dnssecKeys).set({ state: 'active', since }).where(eq(dnssecKeys.id, known.id)))
+  }
+}
+
+/** Throws `conflict` when a zone holds what signing makes, or what can't be signed. */
+async function checkContents(tx: Tx, apex: string): Promise<void> {
+  const { rows } = await tx.execute<{ what: string; type: string | null }>(sql`
+    (select owner as what, type from rrsets where zone = ${apex} and type = any(${texts(addedTypes)}) order by 1, 2 limit 10)
+    union all (select name, null from services where zone = ${apex} order by 1 limit 10)`)
+  throwIfAny(
+    `zone ${apex}`,
+    rows.map(({ what, type }) => ({
+      path: type === null ? '' : 'rrsets',
+      message: type === null ? because.service(what, apex) : because.added(what, type),
+    })),
+  )
+}
+
+/** Why something can't be in a signed zone. */
+export const because = {
+  added: (owner: string, type: string) =>
+    `${owner} ${type}: the zone is signed here, and signing makes its ${addedTypes.join(', ')} itself`,
+  service: (service: string, apex: string) =>
+    `service ${service} lies in zone ${apex}, and the answers of services can't be signed yet: a signed zone has none`,
+}
+
+type Row = typeof dnssecKeys.$inferSelect
+
+const keyOf = ({ algorithm, flags, publicKey, sealed, state, since }: Row): ZoneKey => ({
+  algorithm: algorithm as SigningAlgorithm,
+  flags,
+  publicKey,
+  sealed,
+  state,
+  since,
+})
+
+const sealedOf = ({ algorithm, flags, publicKey, sealed }: ZoneKey): SealedKey => ({
+  algorithm,
+  flags,
+  publicKey,
+  sealed,
+})

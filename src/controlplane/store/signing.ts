@@ -1,0 +1,75 @@
+/** What is said of the signing of a zone: read, begun, and ended. The keys follow (`dnssec-keys.ts`). */
+import { eq, sql } from '../../../schema/drizzle.ts'
+import { zones } from '../../../schema/zones.ts'
+import { formatZoneHead } from '../document/zone.ts'
+import type { ZoneKey, ZoneSigning } from '../model/dnssec.ts'
+import { relativeOwner } from '../rules/owners.ts'
+import { listKeys, retireKeys } from './dnssec-keys.ts'
+import { replaceSome } from './rrset-replacement.ts'
+import { raiseSerial } from './serial.ts'
+import { bodyOf, checkExists, type Put, type Stored, type WriteCondition } from './stored.ts'
+import type { Tx, Write } from './transaction.ts'
+import { claimZone } from './zone-lock.ts'
+import { beginZone, findAround, finishZone, getZoneHead } from './zones.ts'
+
+/** How a zone is signed, and all keys that it has, the newest first. */
+export interface SigningState {
+  readonly apex: string
+  readonly dnssec: ZoneSigning | null
+  readonly keys: readonly ZoneKey[]
+}
+
+/** Null without the zone. The revision is that of the zone. */
+export async function getSigning(tx: Tx, apex: string): Promise<Stored<SigningState> | null> {
+  const [zone, keys] = await Promise.all([getZoneHead(tx, apex), listKeys(tx, apex)])
+  if (zone === null) return null
+  const { value, revision } = zone
+  return { value: { apex, dnssec: value.dnssec, keys }, revision }
+}
+
+/** Has a zone signed. Throws as `followSigning` does, and `not-found` without the zone. */
+export async function putSigning(
+  write: Write,
+  apex: string,
+  dnssec: ZoneSigning | null,
+  condition: WriteCondition,
+): Promise<Put> {
+  const [, current] = await Promise.all([claimZone(write.tx, apex), getZoneHead(write.tx, apex)])
+  checkExists(condition, current, `zone ${apex}`)
+  const { soa, ttlSeconds } = current.value
+  const begun = beginZone(write, current, { apex, soa, ttlSeconds, dnssec }, null, condition)
+  return finishZone(write, begun, 'zone.put', replaceSome(write, apex, [], false))
+}
+
+/** Has a zone signed no more. Whoever asks for it has asked the parent before. */
+export async function endSigning(write: Write, apex: string, condition: WriteCondition): Promise<void> {
+  const { tx } = write
+  const [, current] = await Promise.all([claimZone(tx, apex), getZoneHead(tx, apex)])
+  checkExists(condition, current, `zone ${apex}`)
+  if (current.value.dnssec === null) return
+  const former = bodyOf(current, formatZoneHead)
+  const after = formatZoneHead({ ...current.value, dnssec: null })
+  const row = { signingAlgorithm: null, written: null, renewedAt: null }
+  write.send(tx.update(zones).set(row).where(eq(zones.apex, apex)))
+  raiseSerial(
+    write,
+    apex,
+    { serial: current.value.serial, fixed: current.value.soa.fixedSerial !== null, signed: false },
+    [],
+  )
+  // All of it changes.
+  write.change('zone', apex)
+  retireKeys(write, [apex])
+  write.keep('zone', apex, former, current.owner)
+  write.audit('zone.put', apex, former, after)
+}
+
+/** How many DS a zone of ours has for a zone below it; null when the zone around it is not ours. */
+export async function ownParentDs(tx: Tx, apex: string): Promise<number | null> {
+  const around = await findAround(tx, apex)
+  if (around === null) return null
+  const { rows } = await tx.execute<{ count: number }>(sql`
+    select coalesce(sum(cardinality(data)), 0)::int as count from rrsets
+    where zone = ${around} and owner = ${relativeOwner(apex, around)} and type = 'DS'`)
+  return rows[0]!.count
+}

@@ -1,0 +1,100 @@
+/**
+ * Signed zones in the daemon: keys for zones that are to be signed, and signatures that are made anew in time.
+ *
+ * A renewal is a write that raises the zone's serial, so that secondaries fetch it, and every node signs what is due along with it. The
+ * nodes' signatures may differ, as each makes its own: all are good, by the same key and of the same data, so a validator may ask any node. While
+ * the database is away a node signs for itself.
+ */
+import type { ApiContext } from '../controlplane/api/context.ts'
+import { readKeyFile } from '../controlplane/dnssec/key-file.ts'
+import { askParentDs } from '../controlplane/dnssec/parent-ds.ts'
+import { SigningWatch, type WatchedZone } from '../controlplane/dnssec/signing-watch.ts'
+import { openKey, sealKey } from '../controlplane/dnssec/zone-key.ts'
+import type { Follower } from '../controlplane/follow/follower.ts'
+import { isUnavailable, type Problem } from '../controlplane/model/errors.ts'
+import { renewZones } from '../controlplane/store/zones.ts'
+import { wallClock } from '../controlplane/timing/clock.ts'
+import type { Ground, Hearing } from './announce.ts'
+import { keyFileOf, orConflict, secretOf } from './key-file.ts'
+
+/** What is served, as far as it matters here. */
+interface Served {
+  readonly follower: Pick<Follower, 'recompile'>
+  /** Signs zones anew out of what this node has. */
+  resign(apexes: readonly string[]): Promise<void>
+}
+
+export class Signing implements Disposable {
+  readonly watch: SigningWatch
+  readonly #ground: Ground
+  readonly #configuration: () => Served
+
+  constructor(ground: Ground, configuration: () => Served) {
+    this.#ground = ground
+    this.#configuration = configuration
+    this.watch = new SigningWatch({
+      clock: wallClock(),
+      onDue: (zones) => void this.#sign(zones).catch(ground.faults.retried('zones were not signed anew')),
+    })
+  }
+
+  readonly hears: Hearing<'signing'> = {
+    catalog: ({ catalog }) => this.watch.retain((apex) => (catalog.zones.get(apex)?.dnssec ?? null) !== null),
+  }
+
+  /** What the API is handed. */
+  get forApi(): ApiContext['signing'] {
+    const { config } = this.#ground
+    const keyFile = keyFileOf(config)
+    return {
+      zone: (apex) => this.watch.zone(apex),
+      hasEnded: (apex) => {
+        const zone = this.watch.zone(apex)
+        return zone !== null && this.watch.hasEnded(zone)
+      },
+      seal: (apex, parts) => sealKey(secretOf(keyFile), apex, parts),
+      open: (apex, key) =>
+        orConflict("the key can't be opened", () => openKey(readKeyFile(keyFile), apex, key)),
+      parentDs: (apex, signal) => askParentDs(apex, config.resolvers, signal),
+    }
+  }
+
+  /** Why zones are not signed as they should be, one each. */
+  get missing(): Problem[] {
+    return [...this.watch.zones].flatMap((zone) => {
+      const { apex, trouble } = zone
+      if (trouble === null) return []
+      const state = this.watch.hasEnded(zone) ? 'it is SERVFAIL' : 'what was signed before is served'
+      return { path: 'dnssec', message: `zone ${apex} can't be signed, ${state}: ${trouble}` }
+    })
+  }
+
+  start(): void {
+    this.watch.start()
+  }
+
+  [Symbol.dispose](): void {
+    this.watch[Symbol.dispose]()
+  }
+
+  async #sign(zones: readonly WatchedZone[]): Promise<void> {
+    const { database, log, signal } = this.#ground
+    const { follower } = this.#configuration()
+    const due = zones.filter(({ trouble }) => trouble === null).map(({ apex }) => apex)
+    const troubled = zones.filter(({ trouble }) => trouble !== null).map(({ apex }) => apex)
+    if (signal.aborted) return
+    if (!database.up) return await this.#configuration().resign(zones.map(({ apex }) => apex))
+    // What could not be signed may be of rows that are not in its image.
+    follower.recompile(new Map(troubled.map((apex) => [apex, null])))
+    if (due.length === 0) return
+    const by = { actor: 'dnssec', source: 'dnssec', message: 'signatures are made anew' } as const
+    try {
+      await database.write(by, (write) => renewZones(write, due, new Date()))
+      log.info({ zones: due }, 'signatures of zones are made anew')
+    } catch (error) {
+      if (isUnavailable(error)) return await this.#configuration().resign(due)
+      follower.recompile(new Map(due.map((apex) => [apex, []])))
+      throw error
+    }
+  }
+}

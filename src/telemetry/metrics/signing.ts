@@ -1,0 +1,34 @@
+/** Signed zones. Bound: the zones of the configuration. */
+import type { Registry } from 'prom-client'
+import { expose, exposeValue } from './series.ts'
+
+export interface SignedZoneNow {
+  readonly zone: string
+  /** When the first of its signatures ends, UNIX seconds; null when there are none. */
+  readonly expiresAt: number | null
+  /** Whether no signature can be made. */
+  readonly isTroubled: boolean
+}
+
+export interface SigningNow {
+  signedZones(): readonly SignedZoneNow[]
+  /** How many signatures were made. */
+  signaturesMade(): number
+}
+
+export function registerSigningMetrics(registry: Registry, now: SigningNow, nowMs: () => number): void {
+  const expires =
+    'Seconds until the first signature of a zone ends, as this node has them; below 0 when it has ended.'
+  expose(registry, 'gauge', 'pooldns_dnssec_signature_expires_seconds', expires, () =>
+    now.signedZones().map(({ zone, expiresAt }) => ({
+      labels: { zone },
+      value: expiresAt === null ? 0 : expiresAt - nowMs() / 1000,
+    })),
+  )
+  const keys = "Whether a zone can't be signed by this node, most likely because its key can't be opened."
+  expose(registry, 'gauge', 'pooldns_dnssec_signing_failed', keys, () =>
+    now.signedZones().map(({ zone, isTroubled }) => ({ labels: { zone }, value: Number(isTroubled) })),
+  )
+  const made = 'Signatures that this node has made.'
+  exposeValue(registry, 'counter', 'pooldns_dnssec_signatures_made_total', made, () => now.signaturesMade())
+}

@@ -1,0 +1,143 @@
+import { sql } from '../../../../schema/drizzle.ts'
+import { makeKeyParts, sealKey } from '../../../../src/controlplane/dnssec/zone-key.ts'
+import { listAudit } from '../../../../src/controlplane/store/audit.ts'
+import { importKey, readActiveKeys } from '../../../../src/controlplane/store/dnssec-keys.ts'
+import { putPool } from '../../../../src/controlplane/store/pools.ts'
+import { putRrset } from '../../../../src/controlplane/store/rrsets.ts'
+import { putService } from '../../../../src/controlplane/store/services.ts'
+import {
+  endSigning,
+  getSigning,
+  ownParentDs,
+  putSigning,
+} from '../../../../src/controlplane/store/signing.ts'
+import { deleteZone, getZoneHead, putZone, renewZones } from '../../../../src/controlplane/store/zones.ts'
+import { member, pool, put, refused, rrset, type Suite, service, zone } from './samples.ts'
+
+export const testSecret = Buffer.alloc(32, 5)
+
+export const dnssecSuite: Suite = async (t, database) => {
+  const apex = 'example.test'
+  const plain = zone(apex, rrset('@', 'NS', 'ns1.example.test.'), rrset('www', 'A', '192.0.2.1'))
+  const sign = (algorithm: 13 | 15) => put(database, (write) => putSigning(write, apex, { algorithm }, {}))
+  const state = async () => (await database.read((tx) => getSigning(tx, apex)))!.value
+  const serial = async () => (await database.read((tx) => getZoneHead(tx, apex)))!.value.serial
+  await put(database, (write) => putZone(write, plain, {}))
+
+  await t.test('a zone is signed by a key that is made for it, once', async (t) => {
+    const before = await serial()
+    await sign(13)
+    const { dnssec, keys } = await state()
+    t.same(dnssec, { algorithm: 13 })
+    t.match(keys, [{ algorithm: 13, flags: 257, state: 'active', sealed: /^v1:/ }])
+    t.ok((await serial()) > before, 'its serial rises')
+    t.match(await sign(13), { changed: false })
+    t.same((await state()).keys, keys)
+    const { sealed: _, since: __, state: ___, ...shown } = keys[0]!
+    t.match((await database.read((tx) => readActiveKeys(tx, null))).get(apex), [shown])
+    const refusal = await refused(t, 'conflict', sign(15))
+    t.match(refusal.message, /can't be signed with 15 in one step/)
+  })
+
+  await t.test('nobody else writes what signing makes', async (t) => {
+    const nsec = rrset('www', 'NSEC', 'www.example.test. A')
+    for (const work of [
+      () => put(database, (write) => putRrset(write, apex, nsec, {})),
+      () =>
+        put(database, (write) =>
+          putZone(write, { ...plain, dnssec: { algorithm: 13 }, rrsets: [...plain.rrsets, nsec] }, {}),
+        ),
+    ]) {
+      const refusal = await refused(t, 'conflict', work())
+      t.match(refusal.message, /www NSEC: the zone is signed here, and signing makes its RRSIG, NSEC/)
+    }
+  })
+
+  await t.test('services have to wait', async (t) => {
+    await put(database, (write) => putPool(write, pool('web', [member('a', '192.0.2.9')]), {}))
+    const refusal = await refused(
+      t,
+      'conflict',
+      put(database, (write) => putService(write, service('api.example.test', ['web']), {})),
+    )
+    t.match(refusal.message, /its zone is signed: the answers of services can't be signed yet/)
+    await put(database, (write) => putZone(write, zone('other.test'), {}))
+    await put(database, (write) => putService(write, service('api.other.test', ['web']), {}))
+    const other = put(database, (write) => putSigning(write, 'other.test', { algorithm: 13 }, {}))
+    t.match(
+      (await refused(t, 'conflict', other)).message,
+      /service api\.other\.test lies in zone other\.test/,
+    )
+  })
+
+  await t.test('a write that leaves dnssec out does not have it signed no more', async (t) => {
+    const refusal = await refused(
+      t,
+      'conflict',
+      put(database, (write) => putZone(write, plain, {})),
+    )
+    t.match(refusal.message, /"pooldns dnssec disable example\.test" asks the parent first/)
+    t.same((await state()).dnssec, { algorithm: 13 })
+  })
+
+  await t.test('a renewal raises the serial, once for all nodes', async (t) => {
+    const now = new Date()
+    const before = await serial()
+    await put(database, (write) => renewZones(write, [apex, 'other.test', 'nothing.test'], now))
+    const after = await serial()
+    t.ok(after > before)
+    await put(database, (write) => renewZones(write, [apex], new Date(now.getTime() + 60_000)))
+    t.equal(await serial(), after, 'another node has had the same idea')
+    await put(database, (write) => renewZones(write, [apex], new Date(now.getTime() + 3_600_000)))
+    t.ok((await serial()) > after)
+  })
+
+  await t.test('a key outlives the signing, and its zone', async (t) => {
+    const [key] = (await state()).keys
+    await put(database, (write) => endSigning(write, apex, {}))
+    t.match(await state(), { dnssec: null, keys: [{ state: 'retired', publicKey: key!.publicKey }] })
+    t.equal((await database.read((tx) => readActiveKeys(tx, [apex]))).size, 0)
+    await sign(13)
+    await put(database, (write) => deleteZone(write, apex, {}))
+    t.equal((await database.read((tx) => readActiveKeys(tx, null))).size, 0)
+    await put(database, (write) => putZone(write, { ...plain, dnssec: { algorithm: 13 } }, {}))
+    t.match((await state()).keys, [{ state: 'active', publicKey: key!.publicKey }])
+  })
+
+  await t.test('a key that was imported signs', async (t) => {
+    const made = makeKeyParts(15)
+    const sealed = sealKey(testSecret, apex, made)
+    const again = () => put(database, (write) => importKey(write, apex, sealed))
+    t.match((await refused(t, 'conflict', again())).message, /is signed already/)
+    await put(database, (write) => endSigning(write, apex, {}))
+    await again()
+    await again()
+    await sign(15)
+    t.match(
+      (await state()).keys.filter(({ state }) => state === 'active'),
+      [{ algorithm: 15, publicKey: sealed.publicKey }],
+    )
+    const { items } = await database.read((tx) => listAudit(tx, { limit: 100 }))
+    const told = JSON.stringify(items)
+    t.match(told, 'dnssec.import-key')
+    t.notMatch(told, Buffer.from(made.privateKey).toString('base64'))
+    t.notMatch(told, sealed.sealed)
+  })
+
+  await t.test('what is in the clear is nowhere in the database', async (t) => {
+    const { rows } = await database.read((tx) =>
+      tx.execute(sql`select row_to_json(k)::text as text from dnssec_keys k`),
+    )
+    t.ok(rows.length > 0)
+    for (const { text } of rows) t.match(String(text), /"sealed":"v1:/)
+  })
+
+  await t.test('a zone of ours around it says whether it has a DS', async (t) => {
+    const ds = `1 13 2 ${'AB'.repeat(32)}`
+    t.equal(await database.read((tx) => ownParentDs(tx, 'sub.other.test')), 0)
+    await put(database, (write) => putRrset(write, 'other.test', rrset('sub', 'NS', 'ns1.example.test.'), {}))
+    await put(database, (write) => putRrset(write, 'other.test', rrset('sub', 'DS', ds), {}))
+    t.equal(await database.read((tx) => ownParentDs(tx, 'sub.other.test')), 1)
+    t.equal(await database.read((tx) => ownParentDs(tx, apex)), null)
+  })
+}

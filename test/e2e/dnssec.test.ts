@@ -1,0 +1,380 @@
+/**
+ * A zone with every kind of content, signed by one command, as others see it: a validating resolver that denies out of its cache, delv, and
+ * tools that verify a whole zone, each of which is shown to find a changed octet. Then what may go wrong: the key file is lost, or another one.
+ */
+import { execFile } from 'node:child_process'
+import { readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import t, { type Test } from 'tap'
+import { type DaemonProcess, node, repository, startDaemonProcess } from '../support/daemon.ts'
+import { flagBits, query, readResponse, type TypeName, UdpClient } from '../support/dns-client.ts'
+import { freePort } from '../support/free-port.ts'
+import { temporaryDataFolder } from '../support/kept.ts'
+import { findProgram, missingPrograms, startProgram } from '../support/program.ts'
+import { eventually, put, soa } from './fixture.ts'
+
+const execute = promisify(execFile)
+const skip = missingPrograms('delv', 'dig', 'unbound', 'ldns-verify-zone', 'dnssec-verify')
+
+const apex = 'example.test'
+const rrsets = [
+  { name: '@', type: 'NS', data: ['ns1'] },
+  { name: '@', type: 'MX', data: ['10 Mail'] },
+  { name: 'ns1', type: 'A', data: ['127.0.0.1'] },
+  { name: 'www', type: 'A', data: ['192.0.2.10', '192.0.2.11'] },
+  { name: '*.wild', type: 'A', data: ['192.0.2.2'] },
+  { name: '*.wild', type: 'TXT', data: ['x'] },
+  { name: 'exact.wild', type: 'A', data: ['192.0.2.3'] },
+  { name: 'a.b.ent', type: 'TXT', data: ['x'] },
+  { name: 'alias', type: 'CNAME', data: ['www'] },
+  { name: 'd', type: 'DNAME', data: ['wild'] },
+  { name: 'insecure', type: 'NS', data: ['ns.insecure'] },
+  { name: 'ns.insecure', type: 'A', data: ['127.0.0.9'] },
+  { name: 'secure', type: 'NS', data: ['ns.secure'] },
+  { name: 'secure', type: 'DS', data: [`1 13 2 ${'AB'.repeat(32)}`] },
+  { name: 'ns.secure', type: 'A', data: ['127.0.0.9'] },
+  { name: 'svc', type: 'HTTPS', data: ['1 Target.example.test. alpn=h2'] },
+]
+
+/** What is asked, and what delv says of it. */
+const good = '; fully validated'
+const none = '; negative response, fully validated'
+const questions: readonly (readonly [name: string, type: string, said: string])[] = [
+  ['www', 'A', good],
+  ['www', 'AAAA', none],
+  ['nope', 'A', none],
+  ['x.wild', 'A', good],
+  ['x.wild', 'MX', none],
+  ['x.exact.wild', 'A', none],
+  ['b.ent', 'A', none],
+  ['alias', 'A', good],
+  ['y.d', 'TXT', good],
+  ['svc', 'HTTPS', good],
+  ['@', 'DNSKEY', good],
+  ['@', 'CDS', good],
+  ['secure', 'DS', good],
+  ['insecure', 'DS', none],
+]
+const full = (name: string) => (name === '@' ? apex : `${name}.${apex}`)
+
+/** What a command of ours says. */
+async function pooldns(daemon: DaemonProcess, ...args: string[]): Promise<string> {
+  const env = { ...process.env, POOLDNS_SERVER: daemon.http, POOLDNS_TOKEN: daemon.token }
+  const { stdout } = await execute(node, ['src/main.ts', ...args], { cwd: repository, env })
+  return stdout
+}
+
+/** What a program says, however it ends. */
+async function says(
+  program: string,
+  ...args: string[]
+): Promise<{ readonly ok: boolean; readonly text: string }> {
+  try {
+    const { stdout, stderr } = await execute(findProgram(program)!, args)
+    return { ok: true, text: stdout + stderr }
+  } catch (error) {
+    const { stdout = '', stderr = '' } = error as { stdout?: string; stderr?: string }
+    return { ok: false, text: stdout + stderr }
+  }
+}
+
+async function delv({ dns }: DaemonProcess, anchors: string, name: string, type: string): Promise<string> {
+  const to = [`@${dns.host}`, '-p', String(dns.port), '-a', anchors, `+root=${apex}`]
+  const { text } = await says('delv', ...to, full(name), type)
+  return text
+}
+
+/** The zone as a master file with all that was signed, found by going along the chain. */
+async function walk({ dns }: DaemonProcess): Promise<string[]> {
+  const dig = async (name: string, type: string) => {
+    const to = [`@${dns.host}`, '-p', String(dns.port), '+norec', '+dnssec', '+noall']
+    const { text } = await says('dig', ...to, '+answer', '+authority', '+additional', name, type)
+    return text.split('\n').filter((line) => line !== '' && !line.startsWith(';'))
+  }
+  const lines = new Set<string>()
+  for (let name = `${apex}.`; ; ) {
+    const found = (await dig(name, 'NSEC')).flatMap(
+      (line) => /^(\S+)\s+\d+\s+IN\s+NSEC\s+(\S+) (.*)$/.exec(line) ?? [],
+    )
+    const [, owner, next, listed = ''] = found
+    if (owner !== name) throw new Error(`${name} has no NSEC`)
+    const types = listed.trim().split(' ')
+    for (const type of ['NSEC', ...types]) {
+      if (type !== 'RRSIG') for (const line of await dig(name, type)) lines.add(line)
+    }
+    if (next === `${apex}.`) return [...lines]
+    name = next!
+  }
+}
+
+/** The same text with another letter in the middle of the first signature of a type. */
+function damaged(lines: readonly string[], type: string): string[] {
+  const at = lines.findIndex((line) => new RegExp(`\\sRRSIG\\s+${type} `).test(line))
+  const line = lines[at]!
+  const signature = line.lastIndexOf(' ') - 20
+  const changed = line[signature] === 'A' ? 'B' : 'A'
+  return lines.with(at, line.slice(0, signature) + changed + line.slice(signature + 1))
+}
+
+async function signed(t: Test, algorithm: number, env: Record<string, string> = {}) {
+  const folder = await temporaryDataFolder('pooldns-dnssec-')
+  t.teardown(() => rm(folder, { recursive: true, force: true }))
+  const daemon = await startDaemonProcess({ env })
+  t.teardown(() => daemon.stop())
+  await put(daemon, `/v1/zones/${apex}`, { soa, rrsets })
+  const ds = await pooldns(daemon, 'dnssec', 'enable', apex, '--algorithm', String(algorithm))
+  t.match(
+    ds,
+    new RegExp(
+      `^signed\\. Its parent is to have:\\nexample\\.test\\. 3600 IN DS \\d+ ${algorithm} 2 [0-9A-F]{64}\\n$`,
+    ),
+  )
+  const anchors = join(folder, 'anchors')
+  await writeFile(anchors, await pooldns(daemon, 'dnssec', 'ds', apex, '--format', 'delv'))
+  return { daemon, folder, anchors }
+}
+
+for (const algorithm of [13, 15]) {
+  t.test(`algorithm ${algorithm}: validators and verifiers find nothing to say`, { skip }, async (t) => {
+    const { daemon, folder, anchors } = await signed(t, algorithm)
+    for (const [name, type, said] of questions) {
+      t.match(await delv(daemon, anchors, name, type), said, `${name} ${type}`)
+    }
+    const other = join(folder, 'other-anchors')
+    await writeFile(
+      other,
+      (await readFile(anchors, 'utf8')).replace(
+        /"(.)(\S{20})/,
+        (_, a, rest) => `"${a === 'A' ? 'B' : 'A'}${rest}`,
+      ),
+    )
+    t.match(await delv(daemon, other, 'www', 'A'), /broken trust chain|no valid/, 'delv finds another key')
+
+    const lines = await walk(daemon)
+    const verify = async (text: readonly string[]) => {
+      const file = join(folder, 'zone')
+      await writeFile(file, `${text.join('\n')}\n`)
+      return {
+        ldns: await says('ldns-verify-zone', '-V', '2', file),
+        bind: await says('dnssec-verify', '-z', '-o', apex, file),
+      }
+    }
+    const found = await verify(lines)
+    t.ok(found.ldns.ok, found.ldns.text)
+    t.ok(found.bind.ok, found.bind.text)
+    for (const type of ['A', 'NSEC', 'DNSKEY', 'SOA']) {
+      const wrong = await verify(damaged(lines, type))
+      t.notOk(wrong.ldns.ok, `ldns-verify-zone finds a changed octet in the signature of ${type}`)
+      t.notOk(wrong.bind.ok, `dnssec-verify finds a changed octet in the signature of ${type}`)
+    }
+  })
+}
+
+/** A validating resolver that knows nothing but this zone, which it asks the daemon for. */
+async function startUnbound(t: Test, daemon: DaemonProcess, folder: string, anchor: string) {
+  const port = await freePort()
+  const file = join(folder, `unbound-${port}.conf`)
+  await writeFile(
+    file,
+    `server:
+  directory: "${folder}"
+  chroot: ""
+  username: ""
+  pidfile: ""
+  use-syslog: no
+  logfile: ""
+  interface: 127.0.0.1@${port}
+  port: ${port}
+  module-config: "validator iterator"
+  do-not-query-localhost: no
+  aggressive-nsec: yes
+  ${anchor}
+stub-zone:
+  name: "${apex}"
+  stub-addr: ${daemon.dns.host}@${daemon.dns.port}
+remote-control:
+  control-enable: no
+`,
+  )
+  const unbound = startProgram('unbound', ['-d', '-c', file])
+  t.teardown(() => unbound.stop())
+  await unbound.said(/start of service/)
+  const client = await UdpClient.open({ host: '127.0.0.1', port })
+  t.teardown(() => client[Symbol.asyncDispose]())
+  return async (name: string, type: string) => {
+    const number = { HTTPS: 65, CDS: 59 }[type] ?? (type as TypeName)
+    const flags = flagBits.rd | flagBits.ad
+    return readResponse(await client.insist(query(full(name), number, { flags, edns: {} })))
+  }
+}
+
+async function asked(daemon: DaemonProcess): Promise<number> {
+  const text = await (await fetch(`${daemon.http}/metrics`)).text()
+  const counts = text.matchAll(/^pooldns_dns_queries_total\{.*\} (\d+)$/gm)
+  return Array.from(counts, ([, count]) => Number(count)).reduce((a, b) => a + b, 0)
+}
+
+t.test('unbound validates all of it, and denies random names out of its cache', { skip }, async (t) => {
+  const { daemon, folder } = await signed(t, 13)
+  const anchor = await pooldns(daemon, 'dnssec', 'ds', apex, '--format', 'unbound')
+  const ask = await startUnbound(t, daemon, folder, anchor)
+  for (const [name, type, said] of questions) {
+    const { flags, rcode } = await ask(name, type)
+    t.match(flags, / ad/, `${name} ${type}`)
+    t.equal(rcode, said === none && ['nope', 'x.exact.wild'].includes(name) ? 3 : 0, `${name} ${type}`)
+  }
+  const before = await asked(daemon)
+  for (let i = 0; i < 100; i++) {
+    const { flags, rcode } = await ask(`random${i}`, 'A')
+    if (rcode !== 3 || !flags.includes('ad')) t.fail(`random${i}: ${rcode} ${flags}`)
+  }
+  t.ok((await asked(daemon)) - before <= 5, 'few questions came here')
+  const wrong = anchor.replace(/[0-9A-F]{8}"/, (digits) =>
+    digits.startsWith('0') ? `1${digits.slice(1)}` : `0${digits.slice(1)}`,
+  )
+  const doubting = await startUnbound(t, daemon, folder, wrong)
+  t.equal((await doubting('www', 'A')).rcode, 2, 'with the digest of another key nothing is believed')
+})
+
+t.test('an edit is served signed, and raises the serial', { skip }, async (t) => {
+  const { daemon, anchors } = await signed(t, 13)
+  await put(daemon, `/v1/zones/${apex}/rrsets/new/A`, { data: ['192.0.2.77'] })
+  t.match(await delv(daemon, anchors, 'new', 'A'), good)
+  t.match(await delv(daemon, anchors, 'newer', 'A'), none)
+  await daemon.request(`/v1/zones/${apex}/rrsets/new/A`, { method: 'DELETE' })
+  t.match(await delv(daemon, anchors, 'new', 'A'), none)
+  const shown = await (await daemon.request(`/v1/zones/${apex}`)).json()
+  t.match(shown, { dnssec: { enabled: true, algorithm: 13 }, status: { rrsets: rrsets.length } })
+})
+
+t.test('it is signed no more when its parent has no DS, and never by accident', { skip }, async (t) => {
+  const { daemon } = await signed(t, 13, { POOLDNS_RESOLVERS: `127.0.0.1:${await freePort()}` })
+  const refused = await daemon.request(`/v1/zones/${apex}/dnssec`, { method: 'DELETE' })
+  t.equal(refused.status, 409)
+  t.match(await refused.json(), { detail: /nobody could be asked whether its parent has a DS/ })
+  const replaced = await daemon.request(`/v1/zones/${apex}`, { method: 'PUT', json: { soa, rrsets } })
+  t.equal(replaced.status, 409)
+  await put(daemon, '/v1/zones/test', {
+    soa,
+    rrsets: [
+      { name: 'example', type: 'NS', data: ['ns1.example.test.'] },
+      { name: 'example', type: 'DS', data: [`1 13 2 ${'AB'.repeat(32)}`] },
+    ],
+  })
+  const parent = await daemon.request(`/v1/zones/${apex}/dnssec`, { method: 'DELETE' })
+  t.match(await parent.json(), { status: 409, detail: /its parent has 1 DS for it/ })
+  await daemon.request('/v1/zones/test/rrsets/example/DS', { method: 'DELETE' })
+  await pooldns(daemon, 'dnssec', 'disable', apex)
+  await using client = await UdpClient.open(daemon.dns)
+  const dnssecOk = { edns: { flags: 0x8000 } }
+  const { answer } = readResponse(await client.insist(query('www.example.test', 'A', dnssecOk)))
+  t.same(answer.length, 2, 'two addresses and no signature')
+  t.match(await pooldns(daemon, 'dnssec', 'status', apex), /is not signed\nkey \d+, algorithm 13: retired/)
+})
+
+t.test(
+  'without its key file a server serves what is signed, is not ready, and says so',
+  { skip },
+  async (t) => {
+    const dataDir = await temporaryDataFolder('pooldns-dnssec-data-')
+    t.teardown(() => rm(dataDir, { recursive: true, force: true }))
+    const keyFile = join(dataDir, 'dnssec.key')
+    const anchors = join(dataDir, 'anchors')
+    const start = async () => {
+      const daemon = await startDaemonProcess({ dataDir })
+      t.teardown(() => daemon.stop())
+      return daemon
+    }
+    const first = await start()
+    await put(first, `/v1/zones/${apex}`, { soa, rrsets })
+    await pooldns(first, 'dnssec', 'enable', apex)
+    await writeFile(anchors, await pooldns(first, 'dnssec', 'ds', apex, '--format', 'delv'))
+    const made = async (daemon: DaemonProcess) =>
+      (await (await daemon.request(`/v1/zones/${apex}/dnssec`)).json()).status.signatures.made
+    t.ok((await made(first)) > 20)
+    await first.stop()
+
+    const second = await start()
+    t.equal(await made(second), 0, 'a start signs nothing again')
+    await second.stop()
+
+    const secret = await readFile(keyFile, 'utf8')
+    await rm(keyFile)
+    const third = await start()
+    const ready = await third.request('/ready')
+    t.equal(ready.status, 503)
+    t.match(
+      await ready.text(),
+      /zone example\.test can't be signed, what was signed before is served: key \d+ of zone example\.test can't be opened: there is no key file/,
+    )
+    t.match(await delv(third, anchors, 'www', 'A'), good)
+    await put(third, `/v1/zones/${apex}/rrsets/late/A`, { data: ['192.0.2.78'] })
+    t.match(await delv(third, anchors, 'late', 'A'), none, 'what can not be signed is not served')
+    await writeFile(keyFile, `${Buffer.alloc(32, 9).toString('base64')}\n`, { mode: 0o600 })
+    await put(third, `/v1/zones/${apex}/rrsets/later/A`, { data: ['192.0.2.79'] })
+    t.match(await (await third.request('/ready')).text(), /it is sealed by another key file/)
+    await writeFile(keyFile, secret)
+    await put(third, `/v1/zones/${apex}/rrsets/latest/A`, { data: ['192.0.2.80'] })
+    t.equal((await third.request('/ready')).status, 200)
+    for (const name of ['latest', 'www']) t.match(await delv(third, anchors, name, 'A'), good)
+    await eventually(async () =>
+      (await delv(third, anchors, 'late', 'A')).includes(good) ? true : undefined,
+    )
+  },
+)
+
+t.test('a key comes in and goes out, and is nowhere else in the clear', { skip }, async (t) => {
+  const { daemon, folder } = await signed(t, 15)
+  const path = (await pooldns(daemon, 'dnssec', 'export-key', apex, '-o', folder)).trim()
+  const text = await readFile(`${path}.private`, 'utf8')
+  const octets = Buffer.from(/PrivateKey: (\S+)/.exec(text)![1]!, 'base64')
+  t.equal(octets.length, 32)
+  const keygen = findProgram('dnssec-dsfromkey')
+  if (keygen !== null) {
+    const bind = await says('dnssec-dsfromkey', '-2', `${path}.key`)
+    const ours = await pooldns(daemon, 'dnssec', 'ds', apex)
+    t.equal(bind.text.trim().split(' DS ')[1], ours.trim().split(' DS ')[1], 'BIND makes the same DS of it')
+  }
+  await put(daemon, '/v1/zones/moved.test', { soa })
+  const again = await daemon.request('/v1/zones/moved.test/dnssec/import-key', {
+    method: 'POST',
+    json: { key: await readFile(`${path}.key`, 'utf8'), private: text },
+  })
+  t.match(await again.json(), {
+    status: 400,
+    detail: /it is a key of example\.test\. and not of moved\.test\./,
+  })
+  await daemon.request(`/v1/zones/${apex}/dnssec?force=true`, { method: 'DELETE' })
+  await pooldns(daemon, 'dnssec', 'import-key', apex, path)
+  await pooldns(daemon, 'dnssec', 'enable', apex, '--algorithm', '15')
+
+  const forms = [
+    octets,
+    ...(['hex', 'base64', 'base64url'] as const).map((form) =>
+      Buffer.from(octets.toString(form).replace(/=+$/, '')),
+    ),
+  ]
+  const holds = (where: string, content: Buffer) => {
+    if (forms.some((form) => content.includes(form))) t.fail(`${where} has the key`)
+  }
+  for (const route of [
+    '/v1/config',
+    '/v1/audit',
+    '/v1/events',
+    '/v1/revisions',
+    '/metrics',
+    `/v1/zones/${apex}`,
+    `/v1/zones/${apex}/dnssec`,
+  ]) {
+    const response = await daemon.request(route)
+    t.equal(response.status, 200, route)
+    holds(route, Buffer.from(await response.arrayBuffer()))
+  }
+  holds('the log', Buffer.from(JSON.stringify(daemon.lines) + daemon.stderr))
+  await daemon.stop()
+  const files = await readdir(daemon.dataDir, { recursive: true, withFileTypes: true }).catch(() => [])
+  for (const file of files) {
+    if (file.isFile()) holds(file.name, await readFile(join(file.parentPath, file.name)))
+  }
+})
