@@ -90,21 +90,31 @@ async function walk({ dns }: DaemonProcess): Promise<string[]> {
   const dig = async (name: string, type: string) => {
     const to = [`@${dns.host}`, '-p', String(dns.port), '+norec', '+dnssec', '+noall']
     const { text } = await says('dig', ...to, '+answer', '+authority', '+additional', name, type)
-    return text.split('\n').filter((line) => line !== '' && !line.startsWith(';'))
+    const lines = text.split('\n').filter((line) => line !== '' && !line.startsWith(';'))
+    // In a negative answer the SOA has another TTL.
+    return type === 'SOA' ? lines : lines.filter((line) => !/\sIN\s+(?:RRSIG\s+)?SOA\s/.test(line))
   }
   const lines = new Set<string>()
+  const nsecOf = (name: string, found: readonly string[]) => {
+    for (const line of found) lines.add(line)
+    const nsecs = found.flatMap((line) => {
+      const [, owner, next, listed] = /^(\S+)\s+\d+\s+IN\s+NSEC\s+(\S+) (.*)$/.exec(line) ?? []
+      return owner === name ? [{ next: next!, listed: listed! }] : []
+    })
+    return nsecs[0]
+  }
   for (let name = `${apex}.`; ; ) {
-    const found = (await dig(name, 'NSEC')).flatMap(
-      (line) => /^(\S+)\s+\d+\s+IN\s+NSEC\s+(\S+) (.*)$/.exec(line) ?? [],
-    )
-    const [, owner, next, listed = ''] = found
-    if (owner !== name) throw new Error(`${name} has no NSEC`)
+    // At a cut with a DS nobody is told the NSEC, but for who asks for the name behind it.
+    const behind = name.replace(/^[^.]+/, (label) => `${label}\\000`)
+    const nsec = nsecOf(name, await dig(name, 'NSEC')) ?? nsecOf(name, await dig(behind, 'A'))
+    if (nsec === undefined) throw new Error(`${name} has no NSEC`)
+    const { next, listed } = nsec
     const types = listed.trim().split(' ')
-    for (const type of ['NSEC', ...types]) {
-      if (type !== 'RRSIG') for (const line of await dig(name, type)) lines.add(line)
+    for (const type of types) {
+      if (!['RRSIG', 'NSEC'].includes(type)) for (const line of await dig(name, type)) lines.add(line)
     }
     if (next === `${apex}.`) return [...lines]
-    name = next!
+    name = next
   }
 }
 
@@ -116,6 +126,8 @@ function damaged(lines: readonly string[], type: string): string[] {
   const changed = line[signature] === 'A' ? 'B' : 'A'
   return lines.with(at, line.slice(0, signature) + changed + line.slice(signature + 1))
 }
+
+type Signed = Awaited<ReturnType<typeof signed>>
 
 async function signed(t: Test, algorithm: number, env: Record<string, string> = {}) {
   const folder = await temporaryDataFolder('pooldns-dnssec-')
@@ -135,40 +147,37 @@ async function signed(t: Test, algorithm: number, env: Record<string, string> = 
   return { daemon, folder, anchors }
 }
 
-for (const algorithm of [13, 15]) {
-  t.test(`algorithm ${algorithm}: validators and verifiers find nothing to say`, { skip }, async (t) => {
-    const { daemon, folder, anchors } = await signed(t, algorithm)
-    for (const [name, type, said] of questions) {
-      t.match(await delv(daemon, anchors, name, type), said, `${name} ${type}`)
-    }
-    const other = join(folder, 'other-anchors')
-    await writeFile(
-      other,
-      (await readFile(anchors, 'utf8')).replace(
-        /"(.)(\S{20})/,
-        (_, a, rest) => `"${a === 'A' ? 'B' : 'A'}${rest}`,
-      ),
-    )
-    t.match(await delv(daemon, other, 'www', 'A'), /broken trust chain|no valid/, 'delv finds another key')
+async function verified(t: Test, { daemon, folder, anchors }: Signed): Promise<void> {
+  for (const [name, type, said] of questions) {
+    t.match(await delv(daemon, anchors, name, type), said, `${name} ${type}`)
+  }
+  const other = join(folder, 'other-anchors')
+  await writeFile(
+    other,
+    (await readFile(anchors, 'utf8')).replace(
+      /"(.)(\S{20})/,
+      (_, a, rest) => `"${a === 'A' ? 'B' : 'A'}${rest}`,
+    ),
+  )
+  t.match(await delv(daemon, other, 'www', 'A'), /broken trust chain|no valid/, 'delv finds another key')
 
-    const lines = await walk(daemon)
-    const verify = async (text: readonly string[]) => {
-      const file = join(folder, 'zone')
-      await writeFile(file, `${text.join('\n')}\n`)
-      return {
-        ldns: await says('ldns-verify-zone', '-V', '2', file),
-        bind: await says('dnssec-verify', '-z', '-o', apex, file),
-      }
+  const lines = await walk(daemon)
+  const verify = async (text: readonly string[]) => {
+    const file = join(folder, 'zone')
+    await writeFile(file, `${text.join('\n')}\n`)
+    return {
+      ldns: await says('ldns-verify-zone', '-V', '2', file),
+      bind: await says('dnssec-verify', '-z', '-o', apex, file),
     }
-    const found = await verify(lines)
-    t.ok(found.ldns.ok, found.ldns.text)
-    t.ok(found.bind.ok, found.bind.text)
-    for (const type of ['A', 'NSEC', 'DNSKEY', 'SOA']) {
-      const wrong = await verify(damaged(lines, type))
-      t.notOk(wrong.ldns.ok, `ldns-verify-zone finds a changed octet in the signature of ${type}`)
-      t.notOk(wrong.bind.ok, `dnssec-verify finds a changed octet in the signature of ${type}`)
-    }
-  })
+  }
+  const found = await verify(lines)
+  t.ok(found.ldns.ok, found.ldns.text)
+  t.ok(found.bind.ok, found.bind.text)
+  for (const type of ['A', 'NSEC', 'DNSKEY', 'SOA']) {
+    const wrong = await verify(damaged(lines, type))
+    t.notOk(wrong.ldns.ok, `ldns-verify-zone finds a changed octet in the signature of ${type}`)
+    t.notOk(wrong.bind.ok, `dnssec-verify finds a changed octet in the signature of ${type}`)
+  }
 }
 
 /** A validating resolver that knows nothing but this zone, which it asks the daemon for. */
@@ -189,6 +198,7 @@ async function startUnbound(t: Test, daemon: DaemonProcess, folder: string, anch
   module-config: "validator iterator"
   do-not-query-localhost: no
   aggressive-nsec: yes
+  local-zone: "test." nodefault
   ${anchor}
 stub-zone:
   name: "${apex}"
@@ -215,8 +225,7 @@ async function asked(daemon: DaemonProcess): Promise<number> {
   return Array.from(counts, ([, count]) => Number(count)).reduce((a, b) => a + b, 0)
 }
 
-t.test('unbound validates all of it, and denies random names out of its cache', { skip }, async (t) => {
-  const { daemon, folder } = await signed(t, 13)
+async function resolved(t: Test, { daemon, folder }: Signed): Promise<void> {
   const anchor = await pooldns(daemon, 'dnssec', 'ds', apex, '--format', 'unbound')
   const ask = await startUnbound(t, daemon, folder, anchor)
   for (const [name, type, said] of questions) {
@@ -235,10 +244,9 @@ t.test('unbound validates all of it, and denies random names out of its cache', 
   )
   const doubting = await startUnbound(t, daemon, folder, wrong)
   t.equal((await doubting('www', 'A')).rcode, 2, 'with the digest of another key nothing is believed')
-})
+}
 
-t.test('an edit is served signed, and raises the serial', { skip }, async (t) => {
-  const { daemon, anchors } = await signed(t, 13)
+async function edited(t: Test, { daemon, anchors }: Signed): Promise<void> {
   await put(daemon, `/v1/zones/${apex}/rrsets/new/A`, { data: ['192.0.2.77'] })
   t.match(await delv(daemon, anchors, 'new', 'A'), good)
   t.match(await delv(daemon, anchors, 'newer', 'A'), none)
@@ -246,10 +254,9 @@ t.test('an edit is served signed, and raises the serial', { skip }, async (t) =>
   t.match(await delv(daemon, anchors, 'new', 'A'), none)
   const shown = await (await daemon.request(`/v1/zones/${apex}`)).json()
   t.match(shown, { dnssec: { enabled: true, algorithm: 13 }, status: { rrsets: rrsets.length } })
-})
+}
 
-t.test('it is signed no more when its parent has no DS, and never by accident', { skip }, async (t) => {
-  const { daemon } = await signed(t, 13, { POOLDNS_RESOLVERS: `127.0.0.1:${await freePort()}` })
+async function disabled(t: Test, { daemon }: Signed): Promise<void> {
   const refused = await daemon.request(`/v1/zones/${apex}/dnssec`, { method: 'DELETE' })
   t.equal(refused.status, 409)
   t.match(await refused.json(), { detail: /nobody could be asked whether its parent has a DS/ })
@@ -271,7 +278,7 @@ t.test('it is signed no more when its parent has no DS, and never by accident', 
   const { answer } = readResponse(await client.insist(query('www.example.test', 'A', dnssecOk)))
   t.same(answer.length, 2, 'two addresses and no signature')
   t.match(await pooldns(daemon, 'dnssec', 'status', apex), /is not signed\nkey \d+, algorithm 13: retired/)
-})
+}
 
 t.test(
   'without its key file a server serves what is signed, is not ready, and says so',
@@ -324,8 +331,7 @@ t.test(
   },
 )
 
-t.test('a key comes in and goes out, and is nowhere else in the clear', { skip }, async (t) => {
-  const { daemon, folder } = await signed(t, 15)
+async function keysMoved(t: Test, { daemon, folder }: Signed): Promise<void> {
   const path = (await pooldns(daemon, 'dnssec', 'export-key', apex, '-o', folder)).trim()
   const text = await readFile(`${path}.private`, 'utf8')
   const octets = Buffer.from(/PrivateKey: (\S+)/.exec(text)![1]!, 'base64')
@@ -377,4 +383,19 @@ t.test('a key comes in and goes out, and is nowhere else in the clear', { skip }
   for (const file of files) {
     if (file.isFile()) holds(file.name, await readFile(join(file.parentPath, file.name)))
   }
+}
+
+t.test('algorithm 13', { skip }, async (t) => {
+  // Nobody is there who could say anything of a parent.
+  const zone = await signed(t, 13, { POOLDNS_RESOLVERS: `127.0.0.1:${await freePort()}` })
+  await t.test('validators and verifiers find nothing to say', (t) => verified(t, zone))
+  await t.test('unbound validates all, and denies random names out of its cache', (t) => resolved(t, zone))
+  await t.test('an edit is served signed', (t) => edited(t, zone))
+  await t.test('it is signed no more when its parent has no DS, never by accident', (t) => disabled(t, zone))
+})
+
+t.test('algorithm 15', { skip }, async (t) => {
+  const zone = await signed(t, 15)
+  await t.test('validators and verifiers find nothing to say', (t) => verified(t, zone))
+  await t.test('a key comes in and goes out, and is nowhere else in the clear', (t) => keysMoved(t, zone))
 })
