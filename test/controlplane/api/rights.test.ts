@@ -295,6 +295,25 @@ t.test('what is named anew must be reached, what was named before may stay', asy
     t.equal((await as('pool')('PATCH', '/v1/pools/mine-pool', { monitor: name })).status, 403, name)
     t.equal((await as('pool')('PUT', '/v1/pools/mine-new', { monitor: name })).status, 403, name)
   }
+  for (const name of ['mallory_feed', 'absent_feed', 'probes']) {
+    const use = { feed: name, column: 'load' }
+    const member = { address: '192.0.2.10', weight: use }
+    for (const [token, path, body] of [
+      ['pool', '/v1/pools/mine-new', { capacity: { ...use, limit: 1 } }],
+      [
+        'pool',
+        '/v1/pools/mine-new',
+        { members: { a: { ...member, weight: 1, shed: { ...use, above: 1, to: 2 } } } },
+      ],
+      ['pool', '/v1/pools/mine-pool/members/mine-member', member],
+      ['monitor', '/v1/monitors/mine-monitor', { type: 'feed', ...use, max: 1 }],
+    ] as const) {
+      const reply = await as(token)('PUT', path, body)
+      t.match(reply, { status: 403, body: { detail: `the token does not reach feed ${name}` } }, path)
+    }
+    const pools = { 'mine-pool': { members: { 'mine-member': member } } }
+    t.equal((await as('pool')('PUT', '/v1/config', { pools })).status, 403)
+  }
   t.equal((await as('pool')('PUT', '/v1/pools/mine-new', {})).status, 201)
   t.equal((await as('pool')('DELETE', '/v1/pools/mine-new')).status, 204)
   const report = { pool: 'mine-pool', member: 'mine-member', state: 'up' }

@@ -4,6 +4,7 @@ import { formatMember, MemberSchema, parseMember } from '../../document/pool.ts'
 import type { MemberKey } from '../../model/member-key.ts'
 import { effectiveOverride, OverrideIndex } from '../../model/override-index.ts'
 import type { Member, Pool } from '../../model/pool.ts'
+import { namedByMember } from '../../rules/reach.ts'
 import { deleteMember, getMember, putMember } from '../../store/members.ts'
 import { overridesFor } from '../../store/overrides.ts'
 import { getPool } from '../../store/pools.ts'
@@ -28,6 +29,7 @@ export function memberRoutes(app: FastifyInstance, context: Ground & Observation
     parse: ({ member }, body, path, problems) => parseMember(member, body, path, problems),
     bodyOf: (stored) => bodyOf(stored, formatMember),
     effective: (member) => formatMember(member, true),
+    named: namedByMember,
     remembered: {
       get: ({ catalog }, key) => memberIn(catalog.pools.get(key.pool), key.member),
       present: ({ catalog }, member, key) => {
