@@ -1,5 +1,6 @@
 import { open } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
+import type { Readable } from 'node:stream'
 import { setTimeout as pause } from 'node:timers/promises'
 import { UsageError } from '../config.ts'
 import { parseFeed } from '../controlplane/document/feed.ts'
@@ -217,7 +218,7 @@ async function send(server: ApiClient, url: string, { columns }: Feed, rows: rea
   }
 }
 
-/** A file, or a copy of what came by standard input, as it is read more than once. */
+/** A file, or a copy of what came by standard input or a pipe, as it is read more than once. */
 class RowSource implements AsyncDisposable {
   readonly #open: () => AsyncIterable<Uint8Array>
   readonly #close: () => Promise<void>
@@ -232,23 +233,32 @@ class RowSource implements AsyncDisposable {
   }
 
   static async open(path: string): Promise<RowSource> {
-    if (path === '-') {
-      const spool = await Spool.create(tmpdir())
-      await spool.fill(process.stdin)
-      return new RowSource(
-        spool.octets,
-        () => spool.reread(),
-        () => spool[Symbol.asyncDispose](),
-      )
-    }
+    if (path === '-') return RowSource.#spooled(process.stdin)
     const file = await open(path).catch((error: unknown) => {
       throw new UsageError(`${path}: ${error instanceof Error ? error.message : String(error)}`)
     })
-    const { size } = await file.stat()
+    const stats = await file.stat()
+    if (stats.isDirectory()) {
+      await file.close()
+      throw new UsageError(`${path}: is a folder`)
+    }
+    // What a pipe has told it does not tell again.
+    if (!stats.isFile()) return RowSource.#spooled(file.createReadStream())
+    const { size } = stats
     return new RowSource(
       size,
       () => chunksOf(file),
       () => file.close(),
+    )
+  }
+
+  static async #spooled(stream: Readable): Promise<RowSource> {
+    const spool = await Spool.create(tmpdir())
+    await spool.fill(stream)
+    return new RowSource(
+      spool.octets,
+      () => spool.reread(),
+      () => spool[Symbol.asyncDispose](),
     )
   }
 

@@ -1,9 +1,10 @@
 /** Feeds by the command line, and of the demo, as processes. */
-import { spawn } from 'node:child_process'
+import { execFile, spawn } from 'node:child_process'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
+import { promisify } from 'node:util'
 import t from 'tap'
 import { node, repository, startDaemonProcess } from '../support/daemon.ts'
 import { startPostgres } from '../support/postgres.ts'
@@ -50,6 +51,15 @@ t.test('into a PostgreSQL, by COPY, and read by a server', async (t) => {
     code: 0,
     stdout: 'feed odd: 3 rows, 2 of them new or changed\n',
   })
+
+  const pipe = join(folder, 'pipe')
+  await promisify(execFile)('mkfifo', [pipe])
+  const [piped] = await Promise.all([
+    pooldns(['import-feed', pipe, '--feed', 'odd'], env),
+    writeFile(pipe, `${header}2020-01-01,"qu""ote",0,3\n`),
+  ])
+  t.match(piped, { code: 0, stdout: 'feed odd: 1 rows, 0 of them new or changed\n' }, 'also from a pipe')
+  t.match(await pooldns(['import-feed', folder, '--feed', 'odd'], env), { code: 2, stderr: /is a folder/ })
 
   const bad = await file('bad.csv', `${header}2020-01-01,x,1,2\n2020-01-01,y,NaN,1\n2020-01-01,z,1\n`)
   const told = `${bad}: line 3, column 3 (so2): "NaN" is not a number\n${bad}: line 4: has 3 fields, not 4 as the header\n`

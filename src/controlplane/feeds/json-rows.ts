@@ -31,6 +31,8 @@ import {
 interface Piece {
   /** Where it begins. */
   readonly line: number
+  /** Which it is of those that begin in that line, from 1 on. */
+  readonly nth: number
   readonly text: string
   /** Colons outside of texts: as many as members, where no value is an object. */
   readonly colons: number
@@ -41,7 +43,7 @@ interface Piece {
 /** A row has numbers and texts. What nests deeper than this is not looked at: who does so calls itself as often. */
 const mostDepth = 32
 
-/** As `readCsvRows`, with the place of a row being its line and its number. */
+/** As `readCsvRows`, with the place of a row being its line, and which of that line it is where it is not the first. */
 export async function* readJsonRows(
   octets: Octets,
   rules: RowRules,
@@ -60,28 +62,31 @@ export async function* readJsonRows(
   yield batch.take()
 }
 
+const placeOf = ({ line, nth }: Piece) => (nth === 1 ? `line ${line}` : `line ${line}, row ${nth}`)
+
 function readRow(
-  { line, text, colons, depth }: Piece,
+  piece: Piece,
   rules: RowRules,
   places: ReadonlyMap<string, number>,
   problems: RowProblems,
 ): FeedRow | null {
+  const { text, colons, depth } = piece
   if (depth > mostDepth) {
-    problems.add(`line ${line}`, `nests ${depth} deep: a row has numbers and texts`)
+    problems.add(placeOf(piece), `nests ${depth} deep: a row has numbers and texts`)
     return null
   }
   let isGood = true
   const faults: Faults = (name, message) => {
     isGood = false
-    problems.add(`line ${line}, column ${named(name)}`, message)
+    problems.add(`${placeOf(piece)}, column ${named(name)}`, message)
   }
-  const row = parsed(text, line, rules.feed)
+  const row = parsed(piece, rules.feed)
   const names = Object.keys(row)
   const values: (number | null)[] = rules.columns.map(() => null)
   const written = new Written(text)
   if (colons > names.length && !names.some((name) => isMap(row[name]))) {
     isGood = false
-    problems.add(`line ${line}`, 'a name stands there twice')
+    problems.add(placeOf(piece), 'a name stands there twice')
   }
   for (const key of [timeKey, entityKey]) {
     if (!Object.hasOwn(row, key)) faults(key, 'is required')
@@ -150,13 +155,13 @@ function numbersOf(row: string): ReadonlyMap<string, string> {
   return numbers
 }
 
-function parsed(text: string, line: number, feed: string): Readonly<Record<string, unknown>> {
+function parsed(piece: Piece, feed: string): Readonly<Record<string, unknown>> {
   try {
-    return JSON.parse(text) as Record<string, unknown>
+    return JSON.parse(piece.text) as Record<string, unknown>
   } catch (error) {
     return unreadable(
       feed,
-      `line ${line}`,
+      placeOf(piece),
       `is not JSON: ${error instanceof Error ? error.message : String(error)}`,
     )
   }
@@ -173,6 +178,8 @@ class Cutter {
   /** Of the object that is open. */
   #text = ''
   #startLine = 1
+  /** Objects that have begun in that line. */
+  #nth = 0
   #colons = 0
   #depth = 0
   #deepest = 0
@@ -193,6 +200,7 @@ class Cutter {
         if (!this.#within(character)) continue
         pieces.push({
           line: this.#startLine,
+          nth: this.#nth,
           text: this.#text + chunk.slice(start, at + 1),
           colons: this.#colons,
           depth: this.#deepest,
@@ -238,6 +246,7 @@ class Cutter {
     const isOpen = state === 'begin' || state === 'next-row' || (state === 'behind-row' && !this.#isArray)
     if (character === '{' && isOpen) {
       this.#state = 'row'
+      this.#nth = this.#line === this.#startLine ? this.#nth + 1 : 1
       this.#startLine = this.#line
       this.#colons = 0
       this.#depth = 1

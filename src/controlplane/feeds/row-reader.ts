@@ -2,7 +2,7 @@
 import { ControlError, type Problem } from '../model/errors.ts'
 import type { FeedColumn } from '../model/feed.ts'
 import { entityFault, type FeedRow } from '../model/feed-row.ts'
-import { formatInstant, instantWords, parseInstant } from '../model/instant.ts'
+import { firstMicros, formatInstant, instantWords, microsOf } from '../model/instant.ts'
 import { nearestWord } from '../model/nearest-word.ts'
 
 /** Problems that are told; all are counted. */
@@ -92,9 +92,13 @@ export type Faults = (column: string, message: string | (() => string)) => void
 
 /** Microseconds; null when it is none that is taken. */
 export function readInstant(text: string, now: Date, faults: Faults): number | null {
-  const micros = parseInstant(text)
+  const micros = microsOf(text)
   if (micros === null) {
     faults(timeKey, text === '' ? 'is empty' : `${shown(text)} is not ${instantWords}`)
+    return null
+  }
+  if (micros < firstMicros) {
+    faults(timeKey, `${shown(text)} lies before 1700, where times begin here`)
     return null
   }
   if (micros > now.getTime() * 1000 + mostFutureMicros) {

@@ -14,26 +14,31 @@ const pattern =
 /** What `parseInstant` takes, in words. */
 export const instantWords = 'a time such as 2020-01-01 00:00:00.5 (UTC) or 2020-01-01T01:00:00+01:00'
 
+/** As `microsOf`; null also for what is before 1700 or after 2254. */
+export function parseInstant(text: string): number | null {
+  const micros = microsOf(text)
+  return micros !== null && micros >= firstMicros && micros <= lastMicros ? micros : null
+}
+
 /**
  * Microseconds of a date, or of a date and a time of day, by RFC 3339 or as PostgreSQL prints it. UTC where no offset stands. What
- * is beyond microseconds is rounded. Null for what is none, such as February 30, or is before 1700 or after 2254.
+ * is beyond microseconds is rounded. Null for what is none, such as February 30. Before 1700 and after 2254 it is not exact.
  */
-export function parseInstant(text: string): number | null {
+export function microsOf(text: string): number | null {
   const match = pattern.exec(text)
   if (match === null) return null
   const [, year, month, day, hour = '0', minute = '0', second = '0', fraction = '', zone] = match
-  // Of years with two digits `Date.UTC` makes those of another century.
-  if (Number(year) < 100) return null
   if (Number(hour) > 23 || Number(minute) > 59 || Number(second) > 59) return null
-  const midnight = Date.UTC(Number(year), Number(month) - 1, Number(day))
-  const date = new Date(midnight)
+  // `Date.UTC` takes the years 0 to 99 for others.
+  const date = new Date(0)
+  const midnight = date.setUTCFullYear(Number(year), Number(month) - 1, Number(day))
   if (date.getUTCMonth() !== Number(month) - 1 || date.getUTCDate() !== Number(day)) return null
   const offset = offsetMinutes(zone)
   if (offset === null) return null
   const seconds = (Number(hour) * 60 + Number(minute) - offset) * 60 + Number(second)
-  const micros =
+  return (
     midnight * 1000 + seconds * 1_000_000 + Math.round(Number(fraction.padEnd(9, '0').slice(0, 9)) / 1000)
-  return micros >= firstMicros && micros <= lastMicros ? micros : null
+  )
 }
 
 function offsetMinutes(zone: string | undefined): number | null {

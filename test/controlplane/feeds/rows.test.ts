@@ -105,6 +105,11 @@ t.test('CSV: lines that are left out, each named by line and column', async (t) 
       'column 1 (time_instant): 2026-06-02T12:00:01Z lies more than a day in the future',
     ],
     ['20202-01-01,a,1,1,1', 'is not a time'],
+    [
+      '3020-01-01 10:00:00.5,a,1,1,1',
+      'column 1 (time_instant): 3020-01-01T10:00:00.5Z lies more than a day in the future',
+    ],
+    ['0020-01-01,a,1,1,1', 'column 1 (time_instant): "0020-01-01" lies before 1700, where times begin here'],
     ['2020-01-01,,1,1,1', 'column 2 (id_entity): is empty'],
     ['2020-01-01, "a",1,1,1', 'column 2 (id_entity): has a blank before its quotes'],
     ['2020-01-01,a\u0007,1,1,1', 'column 2 (id_entity): has a control character'],
@@ -225,7 +230,7 @@ t.test('JSON: rows that are left out, each named by its line', async (t) => {
     ['{"time_instant":"2020-01-01","id_entity":"\\ud800"}', 'line 2, column id_entity: is not well-formed'],
     [
       '{"time_instant":"9999-01-01","id_entity":"a"}',
-      'line 2, column time_instant: "9999-01-01" is not a time',
+      'line 2, column time_instant: 9999-01-01T00:00:00Z lies more than a day in the future',
     ],
   ]
   for (const [row, told] of lines) {
@@ -247,6 +252,17 @@ t.test('the least that a double holds, and every 0, are numbers', async (t) => {
       t.ok(rows[0]!.values[0] === number, text)
     }
   }
+})
+
+t.test('JSON: of rows in one line it is said which', async (t) => {
+  const key = '"time_instant":"2020-01-01","id_entity":"a"'
+  const bad = `{${key},"so2":"x"}`
+  const { told } = await read(readJsonRows, `[{${key}},${bad},\n${bad},${bad}, {${key},"so2":1,"so2":2}]`)
+  t.same(
+    told.map((line) => line.split(/, column|: a name/)[0]),
+    ['line 1, row 2', 'line 2', 'line 2, row 2', 'line 2, row 3'],
+  )
+  await t.rejects(read(readJsonRows, `{${key}}{"a" 1}`), { message: /line 1, row 2: is not JSON/ })
 })
 
 t.test('JSON: what can not be read at all', async (t) => {
@@ -287,6 +303,7 @@ t.test('instants: as they are written, to the microsecond', async (t) => {
     '1699-12-31',
     '0000-01-01',
     '0020-01-01',
+    '0099-12-31',
     '2300-01-01',
     '2020-01-01T00:00:00+25:00',
     '2020-1-1',
