@@ -9,6 +9,7 @@
  * the wildcard's own).
  */
 import type { ZoneImage } from '../image/image.ts'
+import { commonLabels, nsecNode } from '../image/nsec-search.ts'
 import { types } from '../wire/constants.ts'
 import { type Fit, type ResponseWriter, sections } from './response-writer.ts'
 import { type Link, maxChain, type Walk, type WalkOutcome } from './walk.ts'
@@ -47,16 +48,16 @@ export class Proofs {
       default:
         // A link that shows nothing stands for what is there already.
         if (link.kind === 'none' || !link.isExpanded) return 'fits'
-        return this.#nsec(walk, index, link.zone.nsecNode(link.name, 0, false))
+        return this.#nsec(walk, index, nsecNode(link.zone, link.name, 0, false))
     }
   }
 
   #absence(walk: Walk, index: number, { zone, name, node, encloser }: Link): Fit {
     const label = name.count - zone.labels(encloser)
     const own = label === 0 && zone.rrset(node, types.nsec) >= 0
-    const fit = this.#nsec(walk, index, own ? node : zone.nsecNode(name, 0, false))
+    const fit = this.#nsec(walk, index, own ? node : nsecNode(zone, name, 0, false))
     if (fit === 'truncated' || label === 0) return fit
-    return this.#nsec(walk, index, zone.nsecNode(name, label, true))
+    return this.#nsec(walk, index, nsecNode(zone, name, label, true))
   }
 
   /** The DS of a cut, or the NSEC that says that it has none (RFC 4035 section 3.1.4). */
@@ -74,7 +75,7 @@ export class Proofs {
     if (this.#isWritten(walk, zone, node)) return 'fits'
     this.#links[this.#count] = index
     this.#nodes[this.#count++] = node
-    const offset = name.offsets[name.count - zone.commonLabels(node, name)]!
+    const offset = name.offsets[name.count - commonLabels(zone, node, name)]!
     const prefix = zone.nameLength(node) - (name.length - offset)
     return this.#writer.nsec(zone, node, prefix, this.#writer.suffixAt(nameAt, offset))
   }

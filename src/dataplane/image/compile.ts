@@ -56,9 +56,10 @@ export class ZoneCompiler {
     this.#signatures = signatures ?? null
     // Some room for what comes beyond it.
     const expected = (count: number | undefined) => Math.ceil(1.01 * (count ?? 0)) + 16
-    const octets = expected(like?.bytes.length)
+    // Names and wire forms stand at an image's end, and the apex is the first name.
+    const octets = expected(like === undefined ? 0 : like.bytes.length - like.apexName)
     this.#nodes = new NodeTable(apex, { nodes: expected(like?.nodeCount), octets: octets >> 2 })
-    this.#encoder = new RrsetEncoder(apex, octets >> 2)
+    this.#encoder = new RrsetEncoder(apex, octets)
     this.#added = new Words(addedWords * expected(like?.rrsetTotal))
     this.#soa = { owner: apex, type: types.soa, ttlSeconds: soa.ttlSeconds, rdata: [soa.rdata] }
     this.add(this.#soa)
@@ -83,8 +84,7 @@ export class ZoneCompiler {
       image.type(rrset),
       image.rrCount(rrset),
     )
-    this.#encoder.copy(image, rrset)
-    if (this.#signatures !== null) this.#noteSignatures(this.#encoder.copySignatures(image, rrset))
+    this.#noteSignatures(this.#encoder.copy(image, rrset, this.#signatures !== null))
   }
 
   /**

@@ -34,7 +34,7 @@ export function editZone(
     dropped.add(image.find(scan, 0))
   }
   const compiler = new ZoneCompiler(apex, soa, { like: image, signatures })
-  for (let node = 0; node < image.nodeCount; node++) {
+  for (const node of image.nodesInOrder()) {
     if (dropped.has(node)) continue
     const end = image.firstRrset(node) + image.rrsetCount(node)
     for (let rrset = image.firstRrset(node); rrset < end; rrset++) {

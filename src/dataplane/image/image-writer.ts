@@ -136,10 +136,18 @@ class ImageWriter {
     }
     first.set(next.subarray(0, first.length))
     this.#rrsets[owned] = owned
-    for (let place = 0; place < first.length - 1; place++) {
-      const begin = first[place]!
-      const end = first[place + 1]!
-      if (end - begin > 1) this.#rrsets.subarray(begin, end).sort((a, b) => this.#type(a) - this.#type(b))
+    for (let place = 0; place < first.length - 1; place++) this.#orderByType(first[place]!, first[place + 1]!)
+  }
+
+  /** Sorts the few RRsets of a node, mostly in order already, each into its place among those before it. */
+  #orderByType(begin: number, end: number): void {
+    const rrsets = this.#rrsets
+    for (let next = begin + 1; next < end; next++) {
+      const rrset = rrsets[next]!
+      const type = this.#type(rrset)
+      let at = next
+      for (; at > begin && this.#type(rrsets[at - 1]!) > type; at--) rrsets[at] = rrsets[at - 1]!
+      rrsets[at] = rrset
     }
   }
 
@@ -329,8 +337,11 @@ class ImageWriter {
 
   #writeRrsets(words: Int32Array, bytes: Uint8Array, rrsetsAt: number, wireAt: number): void {
     const { added, encoder } = this.#zone
-    const { wire } = encoder
+    const wire = encoder.wire.bytes
     let free = wireAt
+    // Those that stand one behind the other in both are copied together, which after an edit are nearly all.
+    let run = 0
+    let runEnd = 0
     for (let index = 0; index < this.#rrsets.length; index++) {
       const from = this.#rrsets[index]! * addedWords
       const base = rrsetsAt + index * rrsetWords
@@ -346,10 +357,14 @@ class ImageWriter {
       words[base + rrsetAt.signatures] = isSigned ? signatures : 0
       words[base + rrsetAt.links] = this.#linksAt[index]!
       words[base + rrsetAt.linkCounts] = this.#linkCounts[index]!
-      if (length > 64) bytes.set(wire.bytes.subarray(start, start + length), free)
-      else for (let i = 0; i < length; i++) bytes[free + i] = wire.bytes[start + i]!
+      if (start !== runEnd) {
+        copyRun(wire, run, runEnd, bytes, free)
+        run = start
+      }
+      runEnd = start + length
       free += length
     }
+    copyRun(wire, run, runEnd, bytes, free)
   }
 
   /** Whether an RRset goes into the image with the signatures that it was added with. Those of what is not the zone's own have no meaning. */
@@ -365,6 +380,13 @@ class ImageWriter {
   #type(rrset: number): number {
     return this.#zone.added[rrset * addedWords + addedAt.typeAndCount]! & 0xffff
   }
+}
+
+/** Copies octets to before `end`. Most runs of a zone that comes in any order are shorter than what a view would cost. */
+function copyRun(from: Uint8Array, start: number, stop: number, to: Uint8Array, end: number): void {
+  const at = end - (stop - start)
+  if (stop - start > 64) to.set(from.subarray(start, stop), at)
+  else for (let i = 0; i < stop - start; i++) to[at + i] = from[start + i]!
 }
 
 function flagOf(type: number): number {

@@ -32,7 +32,6 @@
  * and garbage collection in the query path).
  */
 import { u16 } from '../wire/bytes.ts'
-import { compareLabels } from '../wire/canonical.ts'
 import { maxPointer, pointerLength, rrHeadLength } from '../wire/constants.ts'
 import { hashName, type NameScan } from '../wire/name-scan.ts'
 import { insert } from './hash-table.ts'
@@ -113,12 +112,6 @@ export function packFixup(base: number, offset: number): number {
 
 /** The most that `rrsetAt.signatures` can say. */
 export const maxSignatures = { count: 0xff, octets: 0xff_ffff } as const
-
-/** A label as a name begins with it that is a wildcard (RFC 4592 section 2.1.1). */
-const asteriskLabel = Uint8Array.of(1, 0x2a)
-
-/** Where the labels below the apex begin in the name of the node that was looked at last; filled anew for each. */
-const labelStarts = new Uint8Array(128)
 
 /** Reader of a zone image. The index of a node or an RRset is a plain number; -1 and 0 as the methods say. */
 export class ZoneImage {
@@ -295,70 +288,25 @@ export class ZoneImage {
     return this.words[this.#rrsets + rrset * rrsetWords + rrsetAt.signatures]! >>> 24
   }
 
-  /**
-   * The node whose NSEC speaks for a name: the name's own, or the one that covers it, which is the last before it that has one. Only
-   * of a zone that is signed.
-   *
-   * @param label label of `name` at which the name begins, which is the apex or below it
-   * @param wildcard whether it is not that name but the wildcard right below it
-   */
-  nsecNode(name: NameScan, label: number, wildcard: boolean): number {
-    const { words } = this
-    // The apex comes before all.
-    let low = 0
-    let high = this.#chainLength
-    while (high - low > 1) {
-      const middle = (low + high) >>> 1
-      if (this.#isBehind(words[this.#chain + middle]!, name, label, wildcard)) high = middle
-      else low = middle
-    }
-    return words[this.#chain + low]!
+  /** Nodes in the chain; 0 for a zone that is not signed. */
+  get chainLength(): number {
+    return this.#chainLength
   }
 
-  /** Whether a node comes behind a name in canonical order. */
-  #isBehind(node: number, name: NameScan, label: number, wildcard: boolean): boolean {
-    const { bytes } = this
-    const at = this.name(node)
-    const own = this.#loadLabels(node)
-    const apexLabel = name.count - this.apexLabels
-    const asked = apexLabel - label + (wildcard ? 1 : 0)
-    for (let i = 1; i <= own && i <= asked; i++) {
-      const start = at + labelStarts[own - i]!
-      const order =
-        wildcard && i === asked
-          ? compareLabels(bytes, start, asteriskLabel, 0)
-          : compareLabels(bytes, start, name.bytes, name.offsets[apexLabel - i]!)
-      if (order !== 0) return order > 0
-    }
-    return own > asked
+  /** A node of the chain. */
+  chainNode(index: number): number {
+    return this.words[this.#chain + index]!
   }
 
-  /** How many labels a node's name has in common with the end of a name in the zone, those of the apex among them. */
-  commonLabels(node: number, name: NameScan): number {
-    const { bytes, apexLabels } = this
-    const at = this.name(node)
-    const own = this.#loadLabels(node)
-    const apexLabel = name.count - apexLabels
-    let common = 0
-    while (common < own && common < apexLabel) {
-      const start = at + labelStarts[own - common - 1]!
-      if (compareLabels(bytes, start, name.bytes, name.offsets[apexLabel - common - 1]!) !== 0) break
-      common++
-    }
-    return apexLabels + common
-  }
-
-  /** Fills `labelStarts`. @returns how many labels the node's name has below the apex */
-  #loadLabels(node: number): number {
-    const { bytes } = this
-    const at = this.name(node)
-    const own = this.labels(node) - this.apexLabels
-    let offset = 0
-    for (let i = 0; i < own; i++) {
-      labelStarts[i] = offset
-      offset += bytes[at + offset]! + 1
-    }
-    return own
+  /** All nodes: those of the chain in its order, so that whoever adds them to a zone again has them sorted, and then the others. */
+  nodesInOrder(): Int32Array {
+    const order = new Int32Array(this.nodeCount)
+    const chained = new Uint8Array(this.nodeCount)
+    let length = this.#chainLength
+    order.set(this.words.subarray(this.#chain, this.#chain + length))
+    for (let i = 0; i < length; i++) chained[order[i]!] = 1
+    for (let node = 0; node < chained.length; node++) if (chained[node] === 0) order[length++] = node
+    return order
   }
 
   fixupCount(rrset: number): number {

@@ -128,11 +128,17 @@ export class RrsetEncoder {
     return octets | (image.signatureCount(rrset) << 24)
   }
 
-  /** Appends an RRset of an image of the same zone. */
-  copy(image: ZoneImage, rrset: number): void {
+  /**
+   * Appends an RRset of an image of the same zone.
+   *
+   * @returns what the image says of the signatures that come with it: nothing, unless they are wanted
+   */
+  copy(image: ZoneImage, rrset: number, signed: boolean): number {
     const wire = image.wire(rrset)
-    this.wire.append(image.bytes, wire, wire + image.wireLength(rrset))
+    const signatures = signed ? image.signatureLength(rrset) : 0
+    this.wire.append(image.bytes, wire, wire + image.wireLength(rrset) + signatures)
     for (let i = 0; i < image.fixupCount(rrset); i++) this.fixups.push(image.fixup(rrset, i))
+    return signed ? signatures | (image.signatureCount(rrset) << 24) : 0
   }
 
   /**

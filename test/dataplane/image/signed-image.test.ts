@@ -2,6 +2,7 @@
 import t from 'tap'
 import { editZone, nameOf } from '../../../src/dataplane/image/edit.ts'
 import { ZoneImage } from '../../../src/dataplane/image/image.ts'
+import { nsecNode } from '../../../src/dataplane/image/nsec-search.ts'
 import { PlanError } from '../../../src/dataplane/image/plan-error.ts'
 import { RrsetEncoder, type WireRrset } from '../../../src/dataplane/image/rrset-encoder.ts'
 import { UnsignedError } from '../../../src/dataplane/image/signatures.ts'
@@ -82,7 +83,7 @@ t.test('the NSEC that speaks for a name', async (t) => {
   const speaking = (name: string, label = 0, wildcard = false) => {
     const wire = lowerName(parseName(name, apex))
     scan.load(wire, 0, wire.length)
-    return formatName(nameOf(image, image.nsecNode(scan, label, wildcard))).replace('.example.test.', '')
+    return formatName(nameOf(image, nsecNode(image, scan, label, wildcard))).replace('.example.test.', '')
   }
   const table: [name: string, owner: string][] = [
     ['!', 'example.test.'],
