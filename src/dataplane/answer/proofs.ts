@@ -57,7 +57,8 @@ export class Proofs {
     const own = label === 0 && zone.rrset(node, types.nsec) >= 0
     const fit = this.#nsec(walk, index, own ? node : nsecNode(zone, name, 0, false))
     if (fit === 'truncated' || label === 0) return fit
-    return this.#nsec(walk, index, nsecNode(zone, name, label, true))
+    const wildcard = node === encloser ? zone.wildcardNsec(node) : nsecNode(zone, name, label, true)
+    return this.#nsec(walk, index, wildcard)
   }
 
   /** The DS of a cut, or the NSEC that says that it has none (RFC 4035 section 3.1.4). */

@@ -4,7 +4,6 @@
  */
 import { beat } from '../life/signs.ts'
 import { isServiceBinding, types } from '../wire/constants.ts'
-import { canonicalOrder } from './canonical-order.ts'
 import { Words } from './columns.ts'
 import { insert } from './hash-table.ts'
 import {
@@ -18,6 +17,8 @@ import {
   zoneMagic,
 } from './image.ts'
 import type { NodeTable } from './node-table.ts'
+import { nsecChain } from './nsec-chain.ts'
+import { chainWords, labelKey } from './nsec-search.ts'
 import { isWildcard, type RrsetEncoder } from './rrset-encoder.ts'
 import { UnsignedError } from './signatures.ts'
 
@@ -78,8 +79,10 @@ class ImageWriter {
   readonly #linksAt: Int32Array
   readonly #linkCounts: Int32Array
   readonly #links = new Words()
-  /** Places of the nodes that own an NSEC, in canonical order. */
+  /** As the image has it. */
   #chain: Int32Array = new Int32Array(0)
+  /** See `NsecChain`; null for a zone that is not signed. */
+  #wildcardNsecs: Int32Array | null = null
 
   constructor(zone: CollectedZone) {
     const { count } = zone.nodes
@@ -183,7 +186,18 @@ class ImageWriter {
       if (owns[place] === 1 && (this.#holds[place]! & holdsNsec) === 0)
         throw new UnsignedError(this.#nameAt(place), types.nsec, 'is missing')
     }
-    this.#chain = canonicalOrder(nodes, this.#order, this.#place).filter((place) => owns[place] === 1)
+    const { places, wildcardNsecs } = nsecChain(nodes, this.#order, this.#place, owns)
+    this.#wildcardNsecs = wildcardNsecs
+    this.#chain = new Int32Array(chainWords * places.length)
+    const { bytes } = nodes.names
+    for (const [index, place] of places.entries()) {
+      const node = this.#order[place]!
+      const name = nodes.nameAt.words[node]!
+      let below = name
+      for (let label = nodes.labels(0) + 1; label < nodes.labels(node); label++) below += bytes[below]! + 1
+      this.#chain[chainWords * index] = labelKey(bytes, below)
+      this.#chain[chainWords * index + 1] = place
+    }
   }
 
   /** Whether the zone speaks for RRs of a type at a place itself, so that they are signed (RFC 4035 section 2.2). */
@@ -301,7 +315,7 @@ class ImageWriter {
     words[headerAt.maxLabels] = nodes.labels(this.#order.at(-1)!)
     words[headerAt.negativeSoa] = count - 1
     words[headerAt.chain] = chainAt
-    words[headerAt.chainLength] = this.#chain.length
+    words[headerAt.chainLength] = this.#chain.length / chainWords
     beat()
     const wireAt = this.#writeNodes(words, bytes, nodesAt, bytesAt, slots - 1)
     this.#writeRrsets(words, bytes, rrsetsAt, wireAt)
@@ -324,7 +338,7 @@ class ImageWriter {
       words[base + nodeAt.rrset] = first
       words[base + nodeAt.rrsetCount] = this.#first[place + 1]! - first
       words[base + nodeAt.cut] = this.#cut[place]!
-      words[base + nodeAt.wildcard] = this.#wildcard[place]!
+      words[base + nodeAt.wildcard] = this.#wildcard[place]! || -(this.#wildcardNsecs?.[place] ?? -1) - 1
       words[base + nodeAt.service] = services.get(node) ?? 0
       words[base + nodeAt.dname] = this.#dname[place]!
       const name = nodes.nameAt.words[node]!

@@ -10,7 +10,8 @@
  *     nodes    `nodeWords` each: every owner and every empty non-terminal
  *     rrsets   `rrsetWords` each: a node's are adjacent and ordered by type
  *     links    per RRset: the fix-ups of its wire form, then (NS, MX, SRV, SVCB, HTTPS) one node + 1 for each RR's target
- *     chain    the nodes that own an NSEC, in the canonical order of their names (RFC 4034 section 6.1); the apex is the first
+ *     chain    the nodes that own an NSEC, in the canonical order of their names (RFC 4034 section 6.1); the apex is the first.
+ *              Two words each: a key by which most are told apart (`nsec-search.ts`), and the node
  *     bytes    lower-cased owner names, and RRsets in wire form, each with its RRSIGs right behind it
  *
  * ## Wire form
@@ -24,7 +25,7 @@
  * A zone is signed when it has a chain: then each RRset that it speaks for has RRSIGs, in the wire form of RRs whose owner is a
  * pointer to the question and whose signer is spelled out, so that an RRset and its signatures are copied as one piece, or
  * the RRset alone for those who don't ask for more. A signature costs 94 octets and the apex's name (with algorithms 13 and
- * 15), the chain four octets a name. What is not the zone's own (glue, the NS of a cut) has none. Words that are 0 say that a zone
+ * 15), the chain eight octets a name. What is not the zone's own (glue, the NS of a cut) has none. Words that are 0 say that a zone
  * is not signed, as in images that were written before there were signatures.
  *
  * ## Rejected
@@ -73,7 +74,7 @@ export const nodeAt = {
   rrsetCount: 3,
   /** The topmost zone cut at or above the node. */
   cut: 4,
-  /** The node `*` below this one. */
+  /** The node `*` below this one; below 0 in a signed zone that has none, for the node whose NSEC says so: -1 for the apex, and so on. */
   wildcard: 5,
   /** Slot of the plan that answers A and AAAA here. */
   service: 6,
@@ -203,9 +204,14 @@ export class ZoneImage {
     return this.words[this.#nodes + node * nodeWords + nodeAt.cut]! - 1
   }
 
-  /** The node's wildcard child, or -1. */
+  /** The node's wildcard child, or below 0. */
   wildcard(node: number): number {
     return this.words[this.#nodes + node * nodeWords + nodeAt.wildcard]! - 1
+  }
+
+  /** In a signed zone, the node whose NSEC says that a node has no wildcard child, which is so. */
+  wildcardNsec(node: number): number {
+    return -this.words[this.#nodes + node * nodeWords + nodeAt.wildcard]! - 1
   }
 
   /** Plan slot of the service at the node, or -1. */
@@ -293,9 +299,9 @@ export class ZoneImage {
     return this.#chainLength
   }
 
-  /** A node of the chain. */
-  chainNode(index: number): number {
-    return this.words[this.#chain + index]!
+  /** Offset of the chain in `words`. */
+  get chain(): number {
+    return this.#chain
   }
 
   /** All nodes: those of the chain in its order, so that whoever adds them to a zone again has them sorted, and then the others. */
@@ -303,8 +309,11 @@ export class ZoneImage {
     const order = new Int32Array(this.nodeCount)
     const chained = new Uint8Array(this.nodeCount)
     let length = this.#chainLength
-    order.set(this.words.subarray(this.#chain, this.#chain + length))
-    for (let i = 0; i < length; i++) chained[order[i]!] = 1
+    for (let i = 0; i < length; i++) {
+      const node = this.words[this.#chain + 2 * i + 1]!
+      order[i] = node
+      chained[node] = 1
+    }
     for (let node = 0; node < chained.length; node++) if (chained[node] === 0) order[length++] = node
     return order
   }

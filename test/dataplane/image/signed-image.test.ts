@@ -1,4 +1,5 @@
 /** Signatures in zone images: found once, kept by edits, and never missing. */
+import fc from 'fast-check'
 import t from 'tap'
 import { editZone, nameOf } from '../../../src/dataplane/image/edit.ts'
 import { ZoneImage } from '../../../src/dataplane/image/image.ts'
@@ -6,6 +7,7 @@ import { nsecNode } from '../../../src/dataplane/image/nsec-search.ts'
 import { PlanError } from '../../../src/dataplane/image/plan-error.ts'
 import { RrsetEncoder, type WireRrset } from '../../../src/dataplane/image/rrset-encoder.ts'
 import { UnsignedError } from '../../../src/dataplane/image/signatures.ts'
+import { compareNames } from '../../../src/dataplane/wire/canonical.ts'
 import { types } from '../../../src/dataplane/wire/constants.ts'
 import { formatName, hostnameToWire, lowerName, parseName } from '../../../src/dataplane/wire/name.ts'
 import { NameScan } from '../../../src/dataplane/wire/name-scan.ts'
@@ -104,6 +106,41 @@ t.test('the NSEC that speaks for a name', async (t) => {
   t.equal(speaking('x.wild', 1, true), '*.wild')
   t.equal(speaking('x.y.ent', 2, true), 'd')
   t.equal(speaking('x', 1, true), 'example.test.')
+})
+
+t.test('it is the last that is not behind the name, whatever the names are', async () => {
+  const label = fc.constantFrom('!', '*', '+', 'a', 'aaaa', 'aaaab', 'AAAAC', 'aaaa\\000', '\\255', '\\000')
+  const name = fc.array(label, { minLength: 1, maxLength: 4 }).map((labels) => labels.join('.'))
+  const signer = new TestSigner()
+  const scan = new NameScan()
+  fc.assert(
+    fc.property(
+      fc.uniqueArray(name, { maxLength: 12 }),
+      fc.array(name, { maxLength: 20 }),
+      (names, asked) => {
+        const image = new ZoneImage(
+          zoneImage({ apex: 'example.test', lines: names.map((owner) => `${owner} 1 A 192.0.2.1`), signer }),
+        )
+        const wires = [...names, '@'].map((text) => lowerName(parseName(text, apex))).sort(compareNames)
+        return [...asked, ...names].every((text) => {
+          const wire = lowerName(parseName(text, apex))
+          scan.load(wire, 0, wire.length)
+          const before = (wanted: Uint8Array) => wires.findLast((owner) => compareNames(owner, wanted) <= 0)!
+          const same = (node: number, wanted: Uint8Array) => compareNames(nameOf(image, node), wanted) === 0
+          const below = lowerName(parseName('*', wire))
+          // What stands in the node is what is found.
+          const node = image.find(scan, 0)
+          const kept = node < 0 || image.wildcard(node) >= 0 || same(image.wildcardNsec(node), before(below))
+          return (
+            kept &&
+            same(nsecNode(image, scan, 0, false), before(wire)) &&
+            same(nsecNode(image, scan, 0, true), before(below))
+          )
+        })
+      },
+    ),
+    { numRuns: 300 },
+  )
 })
 
 t.test('an edit keeps the signatures of what it copies', async (t) => {
