@@ -124,7 +124,7 @@ function judge(of: Case, tally: Tally): string | null {
     if (fromBoth.length > 0) note(tally, `differs from both in ${fromBoth.join(', ')}`, of)
   } else {
     const rule = ruleFor(of)
-    if (rule === undefined && (nsd.tc || knot.tc)) return truncatedRule
+    if (rule === undefined && (nsd.tc || knot.tc || ours.tc)) return truncatedRule
     const glueOnly = [apart, differencesFromOurs(of, nsd), differencesFromOurs(of, of.knotOnward)].some(
       (parts) => parts.every((part) => part === 'glue'),
     )
