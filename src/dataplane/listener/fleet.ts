@@ -66,7 +66,7 @@ export class Fleet implements AsyncDisposable {
     this.#options = options
     const { memory = null } = options
     this.#memory = memory === null ? ImageMemory.none : memoryAt(memory)
-    this.#tap = new TapThread((reason) => options.onTapRestart?.(reason))
+    this.#tap = new TapThread(options.onTapRestart)
   }
 
   /**

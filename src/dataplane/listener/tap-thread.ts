@@ -6,6 +6,7 @@ import { isDeepStrictEqual } from 'node:util'
 import { Worker } from 'node:worker_threads'
 import type { TapTarget } from '../image/answer-settings.ts'
 import type { TapInput } from './tap-worker.ts'
+import type { WorkerEvents } from './worker-thread.ts'
 
 const entry = new URL(`./tap-worker${import.meta.url.slice(-3)}`, import.meta.url)
 
@@ -19,7 +20,7 @@ export interface TapRestarts {
 const defaultRestarts: TapRestarts = { delaysMs: [0, 100, 1000, 5000], provenAfterMs: 10_000 }
 
 export class TapThread {
-  readonly #onRestart: (reason: string) => void
+  readonly #onRestart: WorkerEvents['onTapRestart']
   readonly #entry: URL
   readonly #restarts: TapRestarts
   #target: TapTarget | null = null
@@ -32,7 +33,7 @@ export class TapThread {
 
   /** @param onRestart a thread ended by itself, and another one is started */
   constructor(
-    onRestart: (reason: string) => void,
+    onRestart: WorkerEvents['onTapRestart'],
     module: URL = entry,
     restarts: TapRestarts = defaultRestarts,
   ) {
@@ -71,7 +72,7 @@ export class TapThread {
       this.#worker = null
       const { delaysMs, provenAfterMs } = this.#restarts
       if (performance.now() - startedAtMs >= provenAfterMs) this.#failures = 0
-      this.#onRestart(reason)
+      this.#onRestart?.(reason)
       const delayMs = delaysMs[Math.min(this.#failures++, delaysMs.length - 1)]!
       this.#timer = setTimeout(() => this.#begin(workerData), delayMs).unref()
     })

@@ -5,6 +5,7 @@ import { rm } from 'node:fs/promises'
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { setImmediate as turn } from 'node:timers/promises'
+import type { Worker } from 'node:worker_threads'
 import t, { type Test } from 'tap'
 import { defaultAnswerSettings } from '../../../src/dataplane/image/answer-settings.ts'
 import { only } from '../../../src/dataplane/image/serving-set.ts'
@@ -339,6 +340,13 @@ t.test('a thread that dies is told of, and started again', async (t) => {
     await thread.stop()
     t.same(new Set(died), new Set([reason]))
   }
+  // Nobody need hear of it.
+  const quiet = new TapThread(undefined, new URL('data:text/javascript,process.exit()'))
+  const begun = once(process, 'worker') as Promise<[Worker]>
+  quiet.send([allocateTapRing()], target)
+  const [worker] = await begun
+  await once(worker, 'exit')
+  await quiet.stop()
   // One that is stopped before it has begun does not begin.
   const late = new TapThread(() => t.fail('it was not started'))
   late.send([allocateTapRing()], target)

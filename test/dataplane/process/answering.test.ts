@@ -1,5 +1,6 @@
 /** The process that answers, without its edges: what is said to it, and what DNS clients hear. */
 import { once } from 'node:events'
+import type { Worker } from 'node:worker_threads'
 import t from 'tap'
 import { defaultAnswerSettings } from '../../../src/dataplane/image/answer-settings.ts'
 import { only } from '../../../src/dataplane/image/serving-set.ts'
@@ -83,6 +84,23 @@ t.test('it hands out what is left for the query log, once', async (t) => {
     decider.say({ kind: 'queries', most: 1000 })
     t.equal((await decider.next('queried')).frames.length, count)
   }
+})
+
+t.test('it tells when the thread of dnstap has died', async (t) => {
+  const { decide } = startAnswering(t)
+  const decider = decide()
+  decider.say({ kind: 'replace', update: generation(5) })
+  await decider.next('serving')
+  const started = once(process, 'worker') as Promise<[Worker]>
+  const messages = { queries: false, responses: true, every: 1, identity: 'ns1', version: '1' }
+  const tap = { ...messages, to: { host: '127.0.0.1', port: 1 } }
+  decider.say({
+    kind: 'publish',
+    update: { generation: 6, settings: only({ ...defaultAnswerSettings, tap }) },
+  })
+  const [worker] = await started
+  await worker.terminate()
+  t.match((await decider.next('event')).event, { what: 'tap-restart', reason: 'it ended' })
 })
 
 t.test('the next conversation takes the place of one that is under way', async (t) => {
