@@ -1,8 +1,10 @@
 /** What the README and the pages in `docs/` name is there: files, other pages, and headings within them. */
+import { globSync, readFileSync, statSync } from 'node:fs'
 import { access } from 'node:fs/promises'
 import { dirname, join, normalize } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
+import { describedMetrics } from './pages/metrics-part.ts'
 import { pages } from './support/pages.ts'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
@@ -13,6 +15,30 @@ t.test('every file that a page names is there', async (t) => {
       Array.from(text.matchAll(/`((?:src|test|deploy|schema)\/[^`*]*)`/g), ([, path]) => path!),
     )
     for (const path of paths) await t.resolves(access(join(root, path)), `${page}: ${path}`)
+  }
+})
+
+t.test('every file that deploy/, compose.yaml and the workflows name is there', async (t) => {
+  const named = ['deploy/**/*.*', '.github/**/*.yaml', '.ci/*', 'compose.yaml', 'Containerfile']
+  for (const path of globSync(named, { cwd: root })) {
+    if (/\.(?:json|csv)$/.test(path) || !statSync(join(root, path)).isFile()) continue
+    const paths = readFileSync(join(root, path), 'utf8').matchAll(
+      /(?<![\w./-])((?:docs|deploy|test|\.github|\.ci)\/[\w./-]+\.(?:md|ts|mjs|ya?ml|sql|sh|json|service|socket))\b/g,
+    )
+    for (const [, name] of paths) await t.resolves(access(join(root, name!)), `${path}: ${name}`)
+  }
+})
+
+t.test('every metric that a page names is exported, or recorded by the rules', async (t) => {
+  const rules = readFileSync(join(root, 'deploy/prometheus/rules.yaml'), 'utf8')
+  const metrics = (await describedMetrics()).map(({ name }) => name)
+  const known = new Set(metrics.flatMap((name) => [name, `${name}_bucket`, `${name}_sum`, `${name}_count`]))
+  // Of PostgreSQL, docker and systemd.
+  for (const name of ['pooldns_owner', 'pooldns_postgres', 'pooldns_data']) known.add(name)
+  for (const [page, text] of pages) {
+    // Not the names of files of a release, nor the beginnings of names, such as `pooldns_feed_*`.
+    for (const [name] of text.matchAll(/(?<![\w:/-])pooldns_[a-z_]*[a-z](?![\w:@]|_?\*)/g))
+      t.ok(known.has(name) || rules.includes(name), `${page}: ${name}`)
   }
 })
 

@@ -82,6 +82,20 @@ t.test('every secret has an example without a value, and goes only where it is n
     t.same(seen(compose.services[name]), [], name)
 })
 
+t.test('each setting can be given by .env, but for what the container itself decides', async (t) => {
+  const page = await read('docs/configuration.md')
+  const names = [...page.matchAll(/^\| `((?:POOLDNS|DATABASE)_[A-Z_]+)` \|/gm)].map(([, name]) => name!)
+  t.ok(names.length > 30)
+  const decided = ['DATA_DIR', 'DNS_LISTEN', 'HTTP_LISTEN', 'CERTIFICATE_DIR', 'UDP_BACKEND', 'SYNC']
+  const missing = names.filter((name) => !(name in pooldns.environment))
+  t.same(missing.sort(), decided.map((name) => `POOLDNS_${name}`).sort())
+})
+
+t.test('no log fills the disk', async (t) => {
+  for (const [name, service] of Object.entries(compose.services))
+    t.match(service, { logging: { options: { 'max-size': /^\d+m$/, 'max-file': /^\d$/ } } }, name)
+})
+
 t.test('the daemon takes its environment', async (t) => {
   const roles = await read('deploy/postgres/roles.sql')
   const secret = 'c0ffee'.repeat(4)

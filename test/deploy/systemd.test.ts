@@ -79,6 +79,15 @@ t.test('systemd finds little that the service could do', { skip: withoutJudging(
   t.end()
 })
 
+t.test('it is started again, however often it ends', (t) => {
+  const text = readFileSync(service, 'utf8')
+  const [unit, rest] = text.split('[Service]')
+  t.match(unit, /^StartLimitIntervalSec=0$/m)
+  t.match(rest, /^Restart=always\nRestartSec=1$/m)
+  t.match(rest, /^Type=notify\nNotifyAccess=main\nWatchdogSec=\d+\n/m, 'one that hangs ends')
+  t.end()
+})
+
 t.test('when one process is out of memory, systemd leaves the others', (t) => {
   t.match(readFileSync(service, 'utf8'), /^OOMPolicy=continue$/m)
   t.end()

@@ -253,6 +253,29 @@ t.test('the chart of a release has the image of the release', { skip: withoutHel
   t.end()
 })
 
+t.test('continuous integration has the programs without which tests skip themselves', (t) => {
+  const has = ['ci/run', 'ci/weekly'].map((name) => read(`.${name}`)).join('\n')
+  const asked = new Set(
+    globSync('test/**/*.ts', { cwd: repository }).flatMap((path) =>
+      [...read(path).matchAll(/missingPrograms\(([^)]*)\)/g)].flatMap(([, names]) =>
+        [...names!.matchAll(/'([\w.-]+)'/g)].map(([, name]) => name!),
+      ),
+    ),
+  )
+  // With a package that is asked for by another program of it, with every Ubuntu, or put there for runners.
+  const others = new Set(
+    (
+      'promtool amtool birdc delv knotd unbound-checkconf capsh ' +
+      'bash curl dpkg-deb man npm nsenter openssl prlimit script setpriv sh systemd-analyze tar taskset'
+    ).split(' '),
+  )
+  // Not there; what they check has other checks beside them.
+  const skipped = new Set(['terraform', 'fish', 'zsh', 'groff', 'mandoc'])
+  for (const program of asked)
+    t.ok(others.has(program) || skipped.has(program) || has.includes(`${program}:`), program)
+  t.end()
+})
+
 t.test('notes of a release come from the changelog', (t) => {
   const changelog =
     '# Changelog\n\n## [Unreleased]\n\n- new\n\n## [1.1.0] - 2026-01-02\n\n### Added\n\n- this\n\n## [1.0.0]\n'

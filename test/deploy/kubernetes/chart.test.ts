@@ -18,6 +18,7 @@ import {
   renderChart,
   withoutHelm,
 } from '../../support/kubernetes/tools.ts'
+import { pageBlocks } from '../../support/pages.ts'
 
 const run = promisify(execFile)
 const around = ['Secret pooldns', 'Secret pooldns-owner', 'Secret registry', 'Secret monitors']
@@ -302,6 +303,40 @@ t.test('HTTP is answered by the names of its service', { skip: withoutHelm }, as
     `.${release.namespace}.svc.cluster.local`,
   ]
   t.equal(value, [...hosts.map((rest) => `${service}${rest}`), 'dns.example'].join())
+})
+
+t.test(
+  'the alert on servers that are away finds them, whatever they are called',
+  { skip: withoutHelm },
+  async (t) => {
+    const rules = await readFile(join(repository, 'deploy/prometheus/rules.yaml'), 'utf8')
+    const [, pattern] = /up\{job=~"([^"]+)"\} == 0/.exec(rules)!
+    for (const fullnameOverride of ['', 'ns']) {
+      const manifests = await renderChart({ values: { fullnameOverride, serviceMonitor: { enabled: true } } })
+      const { relabelings = [] } = manifests.find(({ kind }) => kind === 'ServiceMonitor')!.spec.endpoints[0]
+      const service = manifests.find(({ metadata }) => metadata.name.endsWith('-http'))!.metadata.name
+      const job = relabelings.find(({ targetLabel }: { targetLabel: string }) => targetLabel === 'job')
+      t.match(job?.replacement ?? service, new RegExp(`^(?:${pattern})$`), 'as the Operator names it')
+    }
+  },
+)
+
+t.test('what docs/deploy/kubernetes.md gives the chart is taken', { skip: withoutHelm }, async (t) => {
+  const blocks = pageBlocks('docs/deploy/kubernetes.md')
+  const folder = await mkdtemp(join(tmpdir(), 'pooldns-values-'))
+  t.teardown(() => rm(folder, { recursive: true, force: true }))
+  const given: string[][] = blocks
+    .flatMap(({ text }) => text.replaceAll('\\\n', ' ').split('\n'))
+    .filter((line) => /^helm install /.test(line))
+    .map((line) => [...line.matchAll(/--set (\S+)/g)].flatMap(([, value]) => ['--set', value!]))
+  t.equal(given.length, 3)
+  for (const { language, text, line } of blocks) {
+    if (language !== 'yaml') continue
+    await writeFile(join(folder, `${line}.yaml`), text)
+    given.push(['--set', 'image.repository=a.example/b', '--values', join(folder, `${line}.yaml`)])
+  }
+  t.equal(given.length, 4)
+  for (const args of given) await t.resolves(run(helm!, ['template', 'dns', chart, ...args]), args.join(' '))
 })
 
 t.test('the alerts are those of Prometheus, braces and all', { skip: withoutHelm }, async (t) => {
