@@ -131,12 +131,22 @@ export function Unshown(description: string, accept: (text: string) => boolean):
 // RFC 3339 section 5.6. Date.parse alone would take local times and a dozen other spellings.
 const instantPattern = /^\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:[Zz]|[+-]\d\d:\d\d)$/
 
-/** Of the years 1 to 9999 in UTC, which an offset may lead out of: what can be written again, and kept by the database. */
+/**
+ * Of the years 1 to 9999 in UTC, which an offset may lead out of: what can be written again, and kept by the database. A day that its
+ * month does not have is none, nor is 24:00 (RFC 3339 section 5.7): JavaScript takes either for a later one.
+ */
 function readInstant(text: string): Date | null {
-  const date = instantPattern.test(text) ? new Date(text) : null
+  const date =
+    instantPattern.test(text) && isOfCalendar(text.slice(0, 19).toUpperCase()) ? new Date(text) : null
   return date !== null && /^(?!0000)\d{4}-/.test(Number.isNaN(date.getTime()) ? '' : date.toISOString())
     ? date
     : null
+}
+
+/** @param local an instant without its offset */
+function isOfCalendar(local: string): boolean {
+  const date = new Date(`${local}Z`)
+  return !Number.isNaN(date.getTime()) && date.toISOString().startsWith(local)
 }
 
 /** An instant. */

@@ -130,6 +130,8 @@ export function show(value: unknown): string {
   if (typeof value === 'string') return JSON.stringify(shorten(value))
   if (Array.isArray(value)) return 'a list'
   if (typeof value === 'object' && value !== null) return 'an object'
+  // Of a body that is empty, or of a field that is not there.
+  if (value === undefined) return 'nothing'
   return String(value)
 }
 

@@ -44,6 +44,15 @@ export interface Loan {
   readonly failed: (error: unknown) => void
 }
 
+/**
+ * The one connection of the embedded database was not given back in time. It says nothing of the database: a large import has it for
+ * minutes, and whoever took the database for dead would end that.
+ */
+function busy(error: unknown): unknown {
+  if (!(error instanceof Error) || !/timeout exceeded/.test(error.message)) return error
+  return new ControlError('unavailable', 'the embedded database is busy with a transaction that takes long')
+}
+
 /** Where connections go: to the embedded database, or to servers. */
 export type Whereto = Pick<DatabaseUrl, 'servers' | 'target' | 'connectTimeoutMs'> | pg.ClientConfig
 
@@ -79,7 +88,7 @@ export class Connections {
       query_timeout: answerTimeoutMs[this.#kind],
     }
     if (!('servers' in whereto)) {
-      const config = { ...whereto, ...common }
+      const config = { ...common, ...whereto }
       this.#choice = new ServerChoice([{ name: 'the embedded database', config }], 'any')
       return
     }
@@ -164,7 +173,7 @@ export class Connections {
       try {
         return { client: await used.pool.connect(), used }
       } catch (error) {
-        if (used.pool.isExhausted) throw error
+        if (used.pool.isExhausted) throw this.#kind === 'embedded' ? busy(error) : error
         this.#choice.giveUp(choice)
         if (!choice.over.aborted || tries === mostChoices) throw error
       }

@@ -80,10 +80,9 @@ export function checkCondition(
   if (condition.ifMatch === undefined) return
   if (current === null) throw new ControlError('stale', `${what} does not exist`)
   if (condition.ifMatch !== '*' && condition.ifMatch !== current.revision) {
-    throw new ControlError(
-      'stale',
-      `${what} has changed: its revision is ${current.revision}, not ${condition.ifMatch}`,
-    )
+    // A tag that is none of ours stands for no revision.
+    const wanted = condition.ifMatch < 0 ? 'what If-Match says' : condition.ifMatch
+    throw new ControlError('stale', `${what} has changed: its revision is ${current.revision}, not ${wanted}`)
   }
 }
 

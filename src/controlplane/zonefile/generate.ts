@@ -16,8 +16,8 @@ interface Range {
   readonly step: number
 }
 
-/** RRs of one directive. */
-const maxGenerated = 1_000_000
+/** RRs of one directive, and of all in a file: a line makes as much work as a million. */
+export const maxGenerated = 1_000_000
 
 /** A label has 63 octets and a string 255; more digits than that fit nowhere. */
 const maxWidth = 255

@@ -22,7 +22,7 @@ import { TextError } from '../../dataplane/wire/text-error.ts'
 import { show } from '../document/schema-check.ts'
 import { checkRrset } from '../rules/zone-data.ts'
 import type { StagedFinding, StagedRr, StagedZone } from '../store/zone-staging.ts'
-import { readGenerate } from './generate.ts'
+import { maxGenerated, readGenerate } from './generate.ts'
 import type { FilePlace, ProblemList } from './problems.ts'
 import { type Rdata, readClass, readRdata, readType, shownText, unquoted } from './rr-text.ts'
 import { type Entry, type FileSource, octetText, type PlacedToken, Scanner } from './scanner.ts'
@@ -75,6 +75,7 @@ export class MasterFile {
   /** Where the same SOA stands again. */
   #soaAgain: FilePlace | null = null
   #rrs = 0
+  #generated = 0
 
   /** @param apex of the zone, as the model has it; the first origin */
   constructor(apex: string, problems: ProblemList) {
@@ -170,6 +171,11 @@ export class MasterFile {
     const made = this.#attempt(subject, () => readGenerate(name, words))
     if (made === null) return
     const { range, entryOf } = made
+    this.#generated += Math.floor((range.stop - range.start) / range.step) + 1
+    if (this.#generated > maxGenerated) {
+      this.#complain(subject, `the file's $GENERATEs make more than ${maxGenerated} RRs together`)
+      return
+    }
     const owner = this.#owner
     for (let number = range.start; number <= range.stop; number += range.step) {
       const before = this.#problems.count

@@ -1,7 +1,7 @@
 /** Checks of flat objects, such as the queries of the API: what is refused is always said, and bounded. */
 import t from 'tap'
 import Type from 'typebox'
-import { compileCheck, maxProblems } from '../../../src/controlplane/document/schema-check.ts'
+import { compileCheck, maxProblems, show } from '../../../src/controlplane/document/schema-check.ts'
 
 t.test('a schema never passes what it refuses, however many fields are unknown', async (t) => {
   const check = compileCheck(Type.Object({ a: Type.Integer() }, { additionalProperties: false }))
@@ -15,6 +15,12 @@ t.test('a schema never passes what it refuses, however many fields are unknown',
     { path: 'at.a', message: 'is required' },
     { path: 'at["d/e"]', message: 'unknown field "d/e", known here: a' },
   ])
+})
+
+t.test('what is not there is shown in words of ours', async (t) => {
+  t.equal(show(undefined), 'nothing')
+  t.equal(show(null), 'null')
+  t.equal(show(-0), '0')
 })
 
 t.test('what a schema refuses without a word is not acceptable', async (t) => {

@@ -17,8 +17,11 @@ import { createInterface } from 'node:readline'
 import { promisify } from 'node:util'
 import t from 'tap'
 import { sql } from '../../../schema/drizzle.ts'
+import { Connections } from '../../../src/controlplane/store/connections.ts'
 import { Database } from '../../../src/controlplane/store/database.ts'
+import { EmbeddedDatabase } from '../../../src/controlplane/store/embedded-database.ts'
 import { getPool, listAllPools, putPool } from '../../../src/controlplane/store/pools.ts'
+import { breaksConnection } from '../../../src/controlplane/store/postgres-errors.ts'
 import { currentRevision } from '../../../src/controlplane/store/revision.ts'
 import { patience, patienceMs } from '../../support/patience.ts'
 import { pool } from './suite/samples.ts'
@@ -40,6 +43,21 @@ t.test('a first start that was cut off leaves nothing in the way', async (t) => 
   t.equal(database.kind, 'embedded')
   t.equal(await database.read(currentRevision), 0)
   t.notOk(existsSync(join(dataDir, 'db.new')))
+})
+
+t.test('who waits long behind a transaction does not take the database for dead', async (t) => {
+  const embedded = new EmbeddedDatabase(dataDir, false)
+  await embedded.running()
+  const connections = new Connections({ ...embedded.connection, connectionTimeoutMillis: 50 })
+  const first = await connections.borrow()
+  const failure = await connections.borrow().catch((error: unknown) => error)
+  t.match(failure, { code: 'unavailable', message: /busy with a transaction that takes long/ })
+  t.notOk(breaksConnection(failure), 'it is not given up, with all that the transaction has done')
+  first.release(false)
+  const second = await connections.borrow()
+  second.release(false)
+  await connections.stop(patienceMs)
+  await embedded.stop()
 })
 
 t.test('what was written is there after a stop', async (t) => {

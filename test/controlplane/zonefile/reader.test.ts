@@ -276,6 +276,11 @@ const invalid: Readonly<Record<string, readonly [text: string, ...problems: stri
     '6:1: range 0-2000000 makes more than 1000000 RRs',
     '7:1: $GENERATE takes a range, an owner, a type and RDATA',
   ],
+  '$GENERATE, as much of it as a file may have': [
+    '$GENERATE 1-1000000 a$ A x\n$GENERATE 1-1 b$ A 192.0.2.1',
+    '1:26: a1 A: address: "x" is not an IPv4 address',
+    "2:1: the file's $GENERATEs make more than 1000000 RRs together",
+  ],
 }
 
 for (const [name, [text, ...problems]] of Object.entries(invalid)) {
