@@ -185,24 +185,35 @@ async function* csvOctets(
 const leastRoom = 64 * 1024
 /** Of a character of UTF-16. */
 const mostOctets = 3
+/** Characters that are written at once: a few dozen lines. */
+const writtenAtOnce = 8 * 1024
 
-/** Lines in UTF-8, each written as it comes: one long text of ten thousand of them would be much to collect. Bound: a batch. */
+/** Lines in UTF-8, written as they come: one long text of ten thousand of them would be much to collect. Bound: a batch. */
 class Lines {
   #octets = Buffer.allocUnsafe(leastRoom)
   #length = 0
+  /** What is not written yet. */
+  #text = ''
 
   add(line: string): void {
-    const needed = this.#length + line.length * mostOctets
-    if (needed > this.#octets.length) this.#widen(Math.max(needed, this.#octets.length * 2))
-    this.#length += this.#octets.write(line, this.#length)
+    this.#text += line
+    if (this.#text.length > writtenAtOnce) this.#write()
   }
 
   /** All that was added since the last time. */
   take(): Buffer {
+    this.#write()
     const taken = this.#octets.subarray(0, this.#length)
     this.#octets = Buffer.allocUnsafe(leastRoom)
     this.#length = 0
     return taken
+  }
+
+  #write(): void {
+    const needed = this.#length + this.#text.length * mostOctets
+    if (needed > this.#octets.length) this.#widen(Math.max(needed, this.#octets.length * 2))
+    this.#length += this.#octets.write(this.#text, this.#length)
+    this.#text = ''
   }
 
   #widen(size: number): void {
