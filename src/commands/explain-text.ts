@@ -125,10 +125,21 @@ function poolLines(pool: Pool): string[] {
 
 function capacityText({ capacity }: Pool): string {
   if (capacity === null) return ''
-  const { column, value, age, limit, share, state } = capacity
-  if (state !== 'good') return `; ${column} of ${limit} is ${state}`
+  const { feed, entity, column, value, age, limit, share, state } = capacity
+  if (state !== 'good') {
+    return `; limit ${limit}, but ${column} of ${entity} in feed ${feed} is ${notGood[state]}: it spills nothing`
+  }
   const spills = share === 0 ? '' : `, ${Math.round(share * 1000) / 10} % of its answers go on`
   return `; ${column} ${value} of ${limit}, ${age} s old${spills}`
+}
+
+const notGood = { stale: 'too old', missing: 'missing', waiting: 'not read yet' } as const
+
+/** How old what a member goes by is. */
+function agesText({ weight, shed }: Member): string {
+  return [weight.feed, shed]
+    .flatMap((fed) => (fed === null || fed.age === null ? [] : [`${fed.column} ${fed.age} s`]))
+    .join(', ')
 }
 
 /** What the API says of members that nothing measures. */
@@ -146,6 +157,7 @@ function memberRow(member: Member) {
     WEIGHT: configured === effective ? String(configured) : `${effective} of ${configured}`,
     LATENCY: milliseconds(latencyMs),
     WHY: why,
+    'AGE OF VALUES': agesText(member),
     MEASURED: status.reason === unmonitored ? '' : status.reason,
     OVERRIDE: overrideText(status.override),
     CLIENTS: clientsText(status),

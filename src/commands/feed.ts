@@ -42,7 +42,7 @@ export const feed = defineCommand({
     { line: 'pooldns feed air_quality', does: 'the newest row of each entity' },
     {
       line: 'pooldns feed air_quality --entity aq_salvia --since 6h',
-      does: 'its rows of six hours, and on a terminal a chart of each column',
+      does: 'its rows of the last six hours, and on a terminal a chart of each column',
     },
   ],
   async run({ name }, { entity, since, step, limit = '100', json, ...given }) {
@@ -55,11 +55,30 @@ export const feed = defineCommand({
     const isLatest = entity === undefined && since === undefined && step === undefined
     if (isLatest) query.set('latest', 'true')
     else query.set('from', new Date(beginOf(Date.now(), ageOf(since ?? '1d'))).toISOString())
-    const reply = await rowsOf(theServer(given, process.env), name, query)
+    const server = theServer(given, process.env)
+    const reply = await rowsOf(server, name, query)
     if (json === true) for (const row of reply.items) printJson(row)
+    else if (reply.items.length === 0) say(await whyNone(server, name, query, new Date()))
     else show(reply, entity !== undefined)
   },
 })
+
+/** Says which rows there are, where none is as young as was asked for. */
+async function whyNone(server: ApiClient, name: string, query: URLSearchParams, now: Date): Promise<string> {
+  const [entity, from] = [query.get('entity'), query.get('from')]
+  const none = entity === null ? 'no rows' : `no rows of ${entity}`
+  if (from === null) return none
+  const newest = new URLSearchParams({ latest: 'true', ...(entity === null ? {} : { entity }) })
+  const { items } = await rowsOf(server, name, newest)
+  const times = items.map(({ time_instant: time }) => Date.parse(String(time)))
+  return times.length === 0 ? none : `${none} since ${from}, ${olderText(Math.max(...times), now)}`
+}
+
+/** @param newestMs when the newest row is of */
+export function olderText(newestMs: number, now: Date): string {
+  const days = Math.max(1, Math.ceil((now.getTime() - newestMs) / 86_400_000))
+  return `but up to ${new Date(newestMs).toISOString()}: --since ${days}d has some`
+}
 
 const shortestGrainMs = 1_000
 const longestGrainMs = 60_000
@@ -93,9 +112,13 @@ function show({ columns, items, nextCursor }: Reply, isOne: boolean): void {
       ]),
     ),
   )
-  const lines = items.length === 0 ? ['no rows'] : table(rows, 0, paintFor(process.stdout))
+  const lines = table(rows, 0, paintFor(process.stdout))
   if (nextCursor !== null) lines.push(`and more: ${items.length} rows are shown`)
   if (isOne && process.stdout.isTTY === true) lines.push(...charts(columns, items, process.stdout.columns))
+  say(...lines)
+}
+
+function say(...lines: readonly string[]): void {
   process.stdout.write(`${lines.map((line) => printable(line)).join('\n')}\n`)
 }
 

@@ -7,8 +7,15 @@ import { parseFeed } from '../controlplane/document/feed.ts'
 import { readCsvColumns } from '../controlplane/feeds/csv-rows.ts'
 import { FeedCopy } from '../controlplane/feeds/feed-copy.ts'
 import { FeedWriter } from '../controlplane/feeds/feed-writer.ts'
-import { type Imported, importRows, type RowFormat, rowFormats } from '../controlplane/feeds/import-rows.ts'
-import type { Octets } from '../controlplane/feeds/row-reader.ts'
+import {
+  type Imported,
+  importRows,
+  type RowFormat,
+  rowFormats,
+  type WriteRows,
+} from '../controlplane/feeds/import-rows.ts'
+import { entityKey, type Octets, timeKey, unreadable } from '../controlplane/feeds/row-reader.ts'
+import { builtInColumns } from '../controlplane/model/built-in-feeds.ts'
 import { ControlError, type Problem } from '../controlplane/model/errors.ts'
 import { type Feed, feedNamePattern } from '../controlplane/model/feed.ts'
 import type { FeedRow } from '../controlplane/model/feed-row.ts'
@@ -20,7 +27,6 @@ import { chunksOf, Spool } from '../controlplane/zonefile/spool.ts'
 import { printable } from '../terminal-text.ts'
 import { type ApiClient, RefusedByServer } from './api-client.ts'
 import { defineCommand } from './frame/command.ts'
-import { problemLine } from './import-zone-text.ts'
 import { author, withOwnDatabase } from './own-database.ts'
 import { serverOptions, serverOrDatabase } from './server-choice.ts'
 
@@ -69,6 +75,11 @@ export const importFeed = defineCommand({
         `--feed: "${feed}" is not accepted; it takes lower-case letters, digits and "_", a letter first`,
       )
     }
+    if (builtInColumns(feed) !== null) {
+      throw new UsageError(
+        `--feed: "${feed}" is a feed that the servers write by themselves; choose another name`,
+      )
+    }
     const order = { file, feed, format: format ?? formatOf(file), skipBad }
     await importFile(order, serverOrDatabase(given, process.env), progress ?? process.stderr.isTTY === true)
   },
@@ -90,7 +101,7 @@ async function importFile(order: Order, server: ApiClient | null, tells: boolean
   const say = (problems: readonly Problem[]) => {
     progress[Symbol.dispose]()
     for (const { path, message } of problems) {
-      process.stderr.write(`${printable(problemLine(name, path, message))}\n`)
+      process.stderr.write(`${printable(`${name}: ${path}: ${message}`)}\n`)
     }
   }
   const go = (target: Target) =>
@@ -99,6 +110,7 @@ async function importFile(order: Order, server: ApiClient | null, tells: boolean
       format: order.format,
       now: new Date(),
       skipBad: order.skipBad,
+      onChecked: target.declare,
       write: target.write,
       onProgress: (rows) => progress.written(rows),
     })
@@ -115,7 +127,9 @@ async function importFile(order: Order, server: ApiClient | null, tells: boolean
   } catch (error) {
     if (!(error instanceof ControlError) || error.problems.length === 0) throw error
     say(error.problems)
-    process.stderr.write(`${printable(error.message)}\n`)
+    const [{ path, message }] = error.problems as [Problem]
+    // Of the first it would be the second time.
+    process.stderr.write(`${printable(error.message.replace(`: ${path}: ${message}`, ''))}\n`)
     process.exitCode = 1
   }
 }
@@ -128,8 +142,10 @@ function summary(feed: string, { rows, changed, expired, skipped }: Imported): s
 }
 
 interface Target {
-  readonly feed: KnownFeed
-  readonly write: (rows: readonly FeedRow[]) => ReturnType<FeedWriter['write']>
+  readonly feed: Pick<KnownFeed, 'value'>
+  /** Sees to it that there is the feed. A file with mistakes declares none. */
+  readonly declare: () => Promise<void>
+  readonly write: WriteRows
 }
 
 async function intoDatabase(
@@ -138,18 +154,18 @@ async function intoDatabase(
   source: RowSource,
   go: (target: Target) => Promise<Imported>,
 ): Promise<Imported> {
-  let feed = await database.read((tx) => getFeed(tx, order.feed))
-  if (feed === null) {
-    const declared = await declaredBy(order, source)
-    await database.write(author, (write) => putFeed(write, declared, { ifNoneMatch: '*' }))
-    feed = (await database.read((tx) => getFeed(tx, order.feed)))!
-  }
-  const known = feed
+  let known = await database.read((tx) => getFeed(tx, order.feed))
+  const value = known?.value ?? (await declaredBy(order, source))
   await using copy = await FeedCopy.open(database)
   const writer = new FeedWriter(database)
   return await go({
-    feed,
-    write: (rows) => (copy === null ? writer.write(known, rows) : copy.write(known, rows, new Date())),
+    feed: { value },
+    declare: async () => {
+      if (known !== null) return
+      await database.write(author, (write) => putFeed(write, value, { ifNoneMatch: '*' }))
+      known = await database.read((tx) => getFeed(tx, order.feed))
+    },
+    write: (rows) => (copy === null ? writer.write(known!, rows) : copy.write(known!, rows, new Date())),
   })
 }
 
@@ -162,6 +178,9 @@ async function declaredBy({ feed, format }: Order, source: RowSource): Promise<F
     )
   }
   const names = await readCsvColumns(source.read(), feed)
+  if (names.length === 0) {
+    unreadable(feed, 'line 1', `the header names no column besides ${timeKey} and ${entityKey}`)
+  }
   const problems: Problem[] = []
   const declared = parseFeed(
     feed,
@@ -177,21 +196,33 @@ async function declaredBy({ feed, format }: Order, source: RowSource): Promise<F
 
 async function onServer(server: ApiClient, order: Order, source: RowSource): Promise<Target> {
   const url = `/v1/feeds/${order.feed}`
-  const ask = () => server.ask(`${url}/declaration`)
-  const response = await ask().catch(async (error: unknown) => {
+  const found = await declaredOnServer(server, `${url}/declaration`, order.feed)
+  const value = found ?? (await declaredBy(order, source))
+  return {
+    feed: { value },
+    declare: async () => {
+      if (found !== null) return
+      const columns = Object.fromEntries(value.columns.map(({ name }) => [name, {}]))
+      const headers = { 'content-type': 'application/json', 'if-none-match': '*' }
+      await server.ask(url, { method: 'PUT', headers, body: JSON.stringify({ columns }) })
+    },
+    write: (rows) => send(server, url, value, rows),
+  }
+}
+
+/** Null: the server has no such feed. */
+async function declaredOnServer(server: ApiClient, url: string, name: string): Promise<Feed | null> {
+  const response = await server.ask(url).catch((error: unknown) => {
     if (!(error instanceof RefusedByServer) || error.status !== 404) throw error
-    const { columns } = await declaredBy(order, source)
-    const body = JSON.stringify({ columns: Object.fromEntries(columns.map(({ name }) => [name, {}])) })
-    const headers = { 'content-type': 'application/json', 'if-none-match': '*' }
-    await server.ask(url, { method: 'PUT', headers, body })
-    return ask()
+    return null
   })
+  if (response === null) return null
   const { status: _, ...body } = (await response.json()) as Record<string, unknown>
   const problems: Problem[] = []
-  const value = parseFeed(order.feed, body, '', problems)
+  const value = parseFeed(name, body, '', problems)
   if (value === null)
-    throw new ControlError('invalid', `feed ${order.feed} of the server can't be read`, { problems })
-  return { feed: { id: -1, value }, write: (rows) => send(server, url, value, rows) }
+    throw new ControlError('invalid', `feed ${name} of the server can't be read`, { problems })
+  return value
 }
 
 const mostTries = 10

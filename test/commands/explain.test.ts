@@ -274,3 +274,31 @@ t.test('the text leaves out what says nothing', async (t) => {
     /^ {2}Pool web: .*; weighted; not monitored\n {5}MEMBER {2}ADDRESS {4}STATE {2}WEIGHT {2}WHY\n {2}\* {2}fra-1 +192\.0\.2\.1 +up +100 +up$/m,
   )
 })
+
+t.test('the text says how old values of feeds are, and that there is none', async (t) => {
+  const fed = {
+    feed: 'load',
+    entity: 'fra-1',
+    column: 'cpu',
+    state: 'good',
+    value: 90,
+    at: '2026-05-01T12:00:00.000Z',
+    age: 5.1,
+  } as const
+  const weight = { ...up.weight, feed: { ...fed, column: 'free', weight: 10 } }
+  const [service] = reply.services
+  const poolOf = (capacity: ExplainReply['services'][number]['pools'][number]['capacity']) => {
+    const members = [{ ...up, weight, shed: { ...fed, share: 0.5 } }]
+    const pools = [{ ...service!.pools[0]!, monitor: null, answers: null, members, capacity }]
+    return explainText({ ...reply, services: [{ ...service!, pools }] })
+  }
+  const used = { ...fed, entity: 'web', column: 'sessions', limit: 50, share: 0.25 }
+  const text = poolOf({ ...used, value: 100 })
+  t.match(text, /; sessions 100 of 50, 5\.1 s old, 25 % of its answers go on$/m)
+  t.match(text, / WHY +AGE OF VALUES +MEASURED$/m)
+  t.match(text, / up +free 5\.1 s, cpu 5\.1 s +status 200$/m)
+  t.match(
+    poolOf({ ...used, state: 'missing', value: null, at: null, age: null, share: 0 }),
+    /; limit 50, but sessions of web in feed load is missing: it spills nothing$/m,
+  )
+})

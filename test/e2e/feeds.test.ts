@@ -65,7 +65,8 @@ t.test('into a PostgreSQL, by COPY, and read by a server', async (t) => {
   const told = `${bad}: line 3, column 3 (so2): "NaN" is not a number\n${bad}: line 4: has 3 fields, not 4 as the header\n`
   const refused = await pooldns(['import-feed', bad, '--feed', 'bad'], env)
   t.match(refused, { code: 1, stdout: '' })
-  t.ok(refused.stderr.startsWith(told), refused.stderr)
+  t.equal(refused.stderr, `${told}the rows for feed bad have 2 problems, and nothing was kept\n`)
+  t.match(await pooldns(['import-feed', folder, '--feed', 'none'], env), { code: 2, stderr: /is a folder/ })
   const skipping = await pooldns(['import-feed', bad, '--feed', 'bad', '--skip-bad'], env)
   t.match(skipping, {
     code: 0,
@@ -86,6 +87,10 @@ t.test('into a PostgreSQL, by COPY, and read by a server', async (t) => {
     stderr: /"Bad" is not accepted/,
   })
   t.match(await pooldns(['import-feed', bad], env), { code: 2 })
+  t.match(await pooldns(['import-feed', bad, '--feed', 'probes'], env), {
+    code: 2,
+    stderr: /"probes" is a feed that the servers write by themselves/,
+  })
 
   await using daemon = await startDaemonProcess({ env })
   const read = await daemon.request('/air_quality?limit=3000&format=csv')
@@ -130,6 +135,14 @@ t.test('by a server, whose demo has some', async (t) => {
       .map((line) => JSON.parse(line).time_instant),
     ['2020-01-01T00:00:00Z', '2020-01-01T01:00:00Z'],
   )
+  t.match(await pooldns(['feed', 'air_quality', '--entity', 'aq_salvia', '--since', '6h'], env), {
+    code: 0,
+    stdout: /^no rows of aq_salvia since \S+Z, but up to 2020-01-30T23:00:00.000Z: --since \d+d has some\n$/,
+  })
+  t.match(await pooldns(['feed', 'air_quality', '--entity', 'nobody'], env), {
+    code: 0,
+    stdout: 'no rows of nobody\n',
+  })
   const rows = `${header}${Array.from({ length: 12_000 }, (_, nth) => `2024-01-01 00:00:00.${String(nth).padStart(6, '0')},e,${nth},\n`).join('')}`
   const loaded = await pooldns(['import-feed', '-', '--feed', 'piped', '--progress'], env, rows)
   t.match(loaded, { code: 0, stdout: 'feed piped: 12000 rows, 12000 of them new or changed\n' })
@@ -142,6 +155,15 @@ t.test('by a server, whose demo has some', async (t) => {
     code: 1,
     stderr: /feed unheard_of does not exist, and JSON has no header/,
   })
+  const keysAlone = await file('keys.csv', 'time_instant,id_entity\n2020-01-01,x\n')
+  t.match(await pooldns(['import-feed', keysAlone, '--feed', 'wrong'], env), {
+    code: 1,
+    stderr: /keys.csv: line 1: the header names no column besides time_instant and id_entity\n/,
+  })
+  const wrong = await file('wrong.csv', `${header}2020-01-01,x,NaN,2\n`)
+  t.match(await pooldns(['import-feed', wrong, '--feed', 'wrong'], env), { code: 1 })
+  const undeclared = await daemon.request('/v1/feeds/wrong/declaration')
+  t.equal(undeclared.status, 404, 'a file with mistakes declares no feed')
   t.match(await pooldns(['feed', 'pipd'], env), {
     code: 1,
     stderr: /feed pipd does not exist; did you mean piped/,

@@ -21,12 +21,14 @@ const readers = { csv: readCsvRows, json: readJsonRows } as const
 export type WriteRows = (rows: readonly FeedRow[]) => Promise<Written>
 
 export interface ImportOptions {
-  readonly feed: KnownFeed
+  readonly feed: Pick<KnownFeed, 'value'>
   readonly format: RowFormat
   readonly now: Date
   /** Keeps the rows without mistakes; else nothing is kept when there are any. */
   readonly skipBad: boolean
   readonly write: WriteRows
+  /** Called once all of it has been looked at, before the first row is written. */
+  readonly onChecked?: () => Promise<void>
   /** Told again and again: how many rows were written. */
   readonly onProgress?: (rows: number) => void
 }
@@ -55,6 +57,7 @@ export async function importRows(open: () => Octets, options: ImportOptions): Pr
     // For its mistakes.
   }
   if (!options.skipBad) problems.throwIfAny(options.feed.value.name)
+  await options.onChecked?.()
   const rows = reading(open(), options, new RowProblems())
   return { ...(await writeAll(rows, options)), skipped: problems.rows, problems }
 }

@@ -9,6 +9,7 @@
 import { isMap } from '../document/schema-check.ts'
 import type { FeedRow } from '../model/feed-row.ts'
 import {
+  cut,
   entityKey,
   type Faults,
   longestRow,
@@ -90,8 +91,7 @@ function readRow(
   }
   for (const key of [timeKey, entityKey]) {
     if (!Object.hasOwn(row, key)) faults(key, 'is required')
-    else if (typeof row[key] !== 'string')
-      faults(key, `must be a text, not ${shown(JSON.stringify(row[key]))}`)
+    else if (typeof row[key] !== 'string') faults(key, `must be a text, not ${cut(JSON.stringify(row[key]))}`)
   }
   for (const name of names) {
     if (name === timeKey || name === entityKey) continue
@@ -113,7 +113,7 @@ function readValue(
 ): number | null {
   if (value === null) return null
   if (typeof value !== 'number') {
-    faults(column.name, `must be a number or null, not ${shown(JSON.stringify(value))}`)
+    faults(column.name, `must be a number or null, not ${cut(JSON.stringify(value))}`)
     return null
   }
   return readNumber(value, row.textOf(value, column.name), column, faults) ?? null

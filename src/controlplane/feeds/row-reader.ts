@@ -84,7 +84,12 @@ const mostNamed = 63
 
 /** A text within a message. */
 export function shown(text: string): string {
-  return JSON.stringify(text.length > mostShown ? `${text.slice(0, mostShown)}…` : text)
+  return JSON.stringify(cut(text))
+}
+
+/** As much of a text as a message has room for. */
+export function cut(text: string): string {
+  return text.length > mostShown ? `${text.slice(0, mostShown)}…` : text
 }
 
 /** The faults of one row, by the column that each is in. */

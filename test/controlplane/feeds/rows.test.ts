@@ -206,7 +206,7 @@ t.test('JSON: rows that are left out, each named by its line', async (t) => {
   const key = '"time_instant":"2020-01-01","id_entity":"a"'
   const lines: [row: string, told: string][] = [
     [`{${key},"so3":1}`, 'line 2, column so3: feed air_quality has no column "so3"; did you mean so2?'],
-    [`{${key},"so2":"1.5"}`, 'line 2, column so2: must be a number or null, not "\\"1.5\\""'],
+    [`{${key},"so2":"1.5"}`, 'line 2, column so2: must be a number or null, not "1.5"'],
     [`{${key},"so2":true}`, 'line 2, column so2: must be a number or null'],
     [`{${key},"so2":{"a":1}}`, 'line 2, column so2: must be a number or null'],
     [`{${key},"so2":1e999}`, 'line 2, column so2: "1e999" is beyond double precision'],
@@ -221,7 +221,7 @@ t.test('JSON: rows that are left out, each named by its line', async (t) => {
     ['{"time_instant":"2020-01-01"}', 'line 2, column id_entity: is required'],
     [
       '{"time_instant":1577836800,"id_entity":"a"}',
-      'line 2, column time_instant: must be a text, not "1577836800"',
+      'line 2, column time_instant: must be a text, not 1577836800',
     ],
     [
       '{"time_instant":"2020-01-01","id_entity":"\\u0000"}',

@@ -43,6 +43,9 @@ export interface ProbeRecorderOptions {
   readonly rowsPerSecond?: number
 }
 
+/** To the microsecond: no clock knows more of a probe. */
+const toMicros = (ms: number) => Math.round(ms * 1000) / 1000
+
 interface Probed {
   readonly ok: boolean
   readonly durationMs: number
@@ -137,8 +140,9 @@ export class ProbeRecorder implements AsyncDisposable {
   }
 
   #rowOf({ key, probes, succeeded, totalMs, longestMs, atMs }: Sum): FeedRow {
-    const latency = succeeded === 0 ? null : totalMs / succeeded
-    const values = [succeeded / probes, latency, succeeded === 0 ? null : longestMs, probes]
+    const [latency, longest] =
+      succeeded === 0 ? [null, null] : [toMicros(totalMs / succeeded), toMicros(longestMs)]
+    const values = [succeeded / probes, latency, longest, probes]
     return { entity: probedEntity(key, this.#options.node), micros: this.#microsAt(atMs), values }
   }
 

@@ -239,7 +239,7 @@ const feeds: readonly Example[] = [
       columns: { value: {} },
       source: {
         prometheus: 'http://127.0.0.1:9090',
-        query: 'node_load1 / count by (instance) (node_cpu_seconds_total{mode="idle"})',
+        query: 'node_load1 / on (instance) count by (instance) (node_cpu_seconds_total{mode="idle"})',
         every: '1d',
         entity: '{instance}',
       },
