@@ -27,13 +27,12 @@ export function labelKey(bytes: Uint8Array, at: number): number {
  * The node whose NSEC speaks for a name: the name's own, or the one that covers it, which is the last before it that has one.
  *
  * @param zone is signed
- * @param label label of `name` at which the name begins, which is the apex or below it
- * @param wildcard whether it is not that name but the wildcard right below it
+ * @param label label of `name` at which the name begins, which is below the apex
+ * @param wildcard whether it is not that name but the wildcard right below it; then the name may be the apex
  */
 export function nsecNode(zone: ZoneImage, name: NameScan, label: number, wildcard: boolean): number {
   const { words, chain } = zone
   const apexLabel = name.count - zone.apexLabels
-  if (label === apexLabel && !wildcard) return 0
   const key =
     label === apexLabel ? labelKey(asteriskLabel, 0) : labelKey(name.bytes, name.offsets[apexLabel - 1]!)
   // The apex, of which the key says nothing, comes before all.

@@ -308,6 +308,80 @@ t.test("what doesn't fit is left out whole, or the response is truncated", async
   t.equal(limited('www.example.test', 'A', 512).flags, 'qr aa rd')
 })
 
+t.test('whatever does not fit, no part of an RRset and no half of a proof is shown', async (t) => {
+  const label = 'l'.repeat(63)
+  const long: ZoneText = {
+    apex: `${label}.test`,
+    lines: [
+      '@ 300 NS ns.elsewhere.example.',
+      `cut.${label}.${label} 300 NS ns.elsewhere.example.`,
+      `signed 300 NS ns.elsewhere.example.`,
+      `signed 300 DS 1 15 2 ${'00'.repeat(32)}`,
+      `*.w.${label} 300 CNAME out.test.`,
+      'd 300 DNAME w',
+      'x 300 CNAME d',
+    ],
+    signer: new TestSigner(5, 3),
+  }
+  const served = new Served([long])
+  const questions: readonly (readonly [name: string, type: TypeName])[] = [
+    ['nothing', 'A'],
+    [`a.${label}.${label}`, 'A'],
+    [`a.cut.${label}.${label}`, 'A'],
+    ['a.signed', 'A'],
+    [`a.w.${label}`, 'A'],
+    ['a.d', 'A'],
+    ['d', 'RRSIG'],
+    ['d', 'TXT'],
+  ]
+  for (const [name, type] of questions) {
+    const ask = (payload: number) =>
+      served.ask(`${name}.${label}.test`, type, { edns: { flags: 0x8000, payload } })
+    const whole = ask(1232)
+    for (let payload = 512; payload <= 1232; payload += 24) {
+      const { flags, answer, authority } = ask(payload)
+      const isWhole = !flags.includes('tc')
+      t.equal(
+        isWhole,
+        !whole.flags.includes('tc') && payload >= whole.length,
+        `${name} ${type} in ${payload}`,
+      )
+      t.same(
+        { answer, authority },
+        isWhole ? { answer: whole.answer, authority: whole.authority } : { answer: [], authority: [] },
+      )
+    }
+  }
+})
+
+t.test('over a stream, a chain ends before its names are out of reach', async (t) => {
+  const label = (i: number) => [`${i}`.padStart(63, 'c'), 'm'.repeat(63), 'n'.repeat(63)].join('.')
+  const chain = Array.from({ length: 18 }, (_, i) => `${label(i)} 300 CNAME ${label(i + 1)}`)
+  const streamed = new Served(
+    [{ apex: 'example.test', lines: ['@ 300 NS ns1', ...chain], signer: new TestSigner(6, 4) }],
+    [],
+    { stream: true },
+  )
+  const { answer, flags, rcode } = streamed.ask(`${label(0)}.example.test`, 'A', dnssec)
+  t.same([flags, rcode], ['qr aa rd', 0])
+  const aliases = answer.filter((rr) => rr.includes(' CNAME c'))
+  t.ok(aliases.length > 8 && aliases.length < 18, `${aliases.length} aliases`)
+  t.equal(answer.length, 5 * aliases.length, 'each with its signatures')
+})
+
+t.test('a question that comes back to a DNAME by its own target', async (t) => {
+  const circle = new Served([
+    {
+      apex: 'example.test',
+      lines: ['@ 300 NS ns1', 'd 300 DNAME example.test.', 'e 300 A 192.0.2.1'],
+      signer: new TestSigner(),
+    },
+  ])
+  // Its signatures stand there already.
+  const { answer } = circle.ask('d.d.example.test', 'RRSIG', dnssec)
+  t.equal(new Set(answer).size, answer.length)
+})
+
 t.test('over a stream, a proof behind more than a pointer reaches', async (t) => {
   const text = `"${'t'.repeat(255)}" `.repeat(80).trim()
   const streamed = new Served(
