@@ -13,7 +13,7 @@ interface Answered {
  * since they added last, so ids follow the time of day but for a second or two. Bounded by `store/queries.ts`.
  *
  * One table and no partitions: what goes is the lowest ids, found by either index, and in the order in which it was written. An index by
- * name or client was rejected: each query would pay for it, and a million rows are read through in a second.
+ * name or client was rejected: each query would pay for it, and a million rows are read through in one to three seconds.
  */
 export const queries = pgTable(
   'queries',
