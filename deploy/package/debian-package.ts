@@ -18,7 +18,7 @@ import {
   run,
   source,
 } from './packaged.ts'
-import { putCommand, type StagedProgram } from './program.ts'
+import { putAround, putCommand, type StagedProgram } from './program.ts'
 
 /** Who is told of faults; both may be said by whoever makes packages of their own. */
 const maintainer = `${process.env.DEBFULLNAME ?? 'pooldns'} <${process.env.DEBEMAIL ?? 'pooldns@users.noreply.github.com'}>`
@@ -82,6 +82,7 @@ function putDocumentation(tree: string, packaged: Packaged, program: StagedProgr
   }
   put(join(folder, 'examples/roles.sql'), source('deploy/postgres/roles.sql'))
   put(join(folder, 'examples/demo.yaml'), source('deploy/demo.yaml'))
+  putAround(join(folder, 'examples'))
   put(join(tree, 'usr/share/lintian/overrides/pooldns'), source('deploy/package/debian/lintian-overrides'))
 }
 

@@ -106,3 +106,9 @@ exec "$home/bin/node" "$home/dist/src/main.js" "$@"
 `
   put(path, script, 0o755)
 }
+
+/** What is around a server, as pages of `docs/deploy/` have it in `deploy/`: rules and dashboards, and what anycast needs. */
+export function putAround(folder: string): void {
+  for (const name of ['anycast', 'grafana', 'prometheus'])
+    cpSync(join(repository, 'deploy', name), join(folder, name), { recursive: true })
+}

@@ -12,7 +12,7 @@ import {
   run,
   source,
 } from './packaged.ts'
-import { putCommand, type StagedProgram } from './program.ts'
+import { putAround, putCommand, type StagedProgram } from './program.ts'
 
 /** Makes `pooldns-VERSION-linux-ARCH.tar.gz` in that folder and returns its path. */
 export function makeTarball(packaged: Packaged, program: StagedProgram, to: string): string {
@@ -31,6 +31,8 @@ export function makeTarball(packaged: Packaged, program: StagedProgram, to: stri
   put(join(tree, 'share/zsh/site-functions/_pooldns'), program.completions.zsh)
   put(join(tree, 'share/fish/vendor_completions.d/pooldns.fish'), program.completions.fish)
   cpSync(join(repository, 'deploy/systemd'), join(tree, 'systemd'), { recursive: true })
+  put(join(tree, 'examples/roles.sql'), source('deploy/postgres/roles.sql'))
+  putAround(join(tree, 'examples'))
   put(join(tree, 'pooldns.env'), source('deploy/systemd/pooldns.env.default'), 0o600)
   for (const file of ['LICENSE', 'CHANGELOG.md']) copyFileSync(join(repository, file), join(tree, file))
   cpSync(join(repository, 'docs'), join(tree, 'docs'), { recursive: true })

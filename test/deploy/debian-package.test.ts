@@ -138,6 +138,7 @@ t.test('the package on a Debian 12', { skip }, async (t) => {
   await t.test('is installed, starts, and answers on port 53', async (t) => {
     machine.do('dpkg -i /root/pooldns.deb')
     t.equal(machine.do('systemctl is-active pooldns.service pooldns.socket'), 'active\nactive\n')
+    machine.do('test -x /usr/share/doc/pooldns/examples/anycast/pooldns-anycast')
     t.equal(machine.do('systemctl is-enabled pooldns.service pooldns.socket'), 'enabled\nenabled\n')
     t.equal(machine.do('pooldns --version'), `${version}\n`)
     machine.do('pooldns apply --file /root/service.yaml')

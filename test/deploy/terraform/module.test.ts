@@ -88,6 +88,31 @@ t.test('roles have the rights that they need', async (t) => {
   )
 })
 
+t.test('doors are open to those who need them, and data are kept', async (t) => {
+  const { dns, checks, api, database, ...others } = module.resources.aws_vpc_security_group_ingress_rule!
+  t.same(Object.keys(others), [])
+  t.match(dns, { cidr_ipv4: '0.0.0.0/0', from_port: /dns_port/, to_port: /dns_port/ })
+  t.match(checks, { cidr_ipv4: /aws_subnet\.public/, from_port: /http_port/, to_port: /http_port/ })
+  t.match(api, { for_each: /var\.api_networks/, cidr_ipv4: /each\.key/, from_port: /http_port/ })
+  t.match(database, {
+    referenced_security_group_id: /security_group\.servers/,
+    from_port: 5432,
+    to_port: 5432,
+  })
+  t.match(module.resources.aws_rds_cluster!.main, {
+    storage_encrypted: true,
+    deletion_protection: /var\.protect/,
+    skip_final_snapshot: /!var\.protect/,
+  })
+  const { parameter } = module.resources.aws_rds_cluster_parameter_group!.main!
+  t.match(parameter, [{ name: 'rds.force_ssl', value: '1' }])
+  const path = 'production.tfvars'
+  const production = await parse(path, await readFile(join(folder, path), 'utf8'))
+  t.match(production, { protect: true, nat_per_zone: true }, 'one zone takes no other with it')
+  t.ok(production.servers.min >= production.zones && production.zones >= 3, 'a server in each zone')
+  t.ok(production.database.instances >= 2 && production.database.backup_days >= 7)
+})
+
 t.test('ports agree', async (t) => {
   const { dns_port, http_port } = module.locals
   t.same({ dns_port, http_port }, { dns_port: 9999, http_port: 3000 })
