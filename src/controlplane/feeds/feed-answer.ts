@@ -11,8 +11,15 @@ import type { RowKey, RowQuery, ShownRow } from '../store/feed-rows.ts'
 import { aggregates, readLatest, readRows, readSteps, ShownRows } from '../store/feed-rows.ts'
 import { type FeedStore, findStore, type KnownFeed } from '../store/feed-stores.ts'
 
-/** Rows of one read. */
-export const answerBatch = 10_000
+/** Rows of one read, unless these are many values. */
+const answerBatch = 10_000
+/** Values of one read: some six megabytes of text, of each answer that is on its way. */
+const valuesAtOnce = 300_000
+
+/** Rows of one read that have so many values each. */
+export function rowsAtOnce(values: number): number {
+  return Math.min(answerBatch, Math.max(1, Math.floor(valuesAtOnce / values)))
+}
 
 export interface FeedQuestion {
   readonly entity?: string | undefined
@@ -79,8 +86,9 @@ async function* batchesOf(
   question: FeedQuestion,
 ): AsyncGenerator<Batch, undefined> {
   let { after, limit } = question
+  const atOnce = rowsAtOnce(namesOf(feed, question).length)
   for (;;) {
-    const size = Math.min(limit, answerBatch)
+    const size = Math.min(limit, atOnce)
     const read = await readBatch(database, feed, question, after, size + 1)
     const rows = read.first(size)
     const more = read.length > size

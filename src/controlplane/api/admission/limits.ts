@@ -41,8 +41,10 @@ export interface HttpLimits {
   readonly exports: LaneLimits
   /** Master files on their way in. Those that wait are no more than the connections; their bodies are not read, which `requestMs` bounds. */
   readonly imports: LaneLimits
-  /** Rows of feeds on their way in: each is held in memory while it is short, and goes to the disk else. */
+  /** Short bodies with rows of feeds, which are held in memory. They have been read by then. */
   readonly rowsIn: LaneLimits
+  /** Long ones: each is a file of up to half a gigabyte, for as long as its client may take to send it, and then some. */
+  readonly rowFilesIn: LaneLimits
   /** Answers of feeds on their way out: each has a connection to the database now and then. */
   readonly rowsOut: LaneLimits
   /** Streams of events. */
@@ -79,6 +81,7 @@ export const defaultHttpLimits: HttpLimits = {
   exports: { places: 4, byHolder: 2, keptForWriters: 2, keptForAdmin: 1, patienceMs: 0 },
   imports: { places: 4, byHolder: 2, keptForWriters: 2, keptForAdmin: 1, patienceMs: 15_000 },
   rowsIn: { places: 64, byHolder: 32, keptForWriters: 0, keptForAdmin: 8, patienceMs: 10_000 },
+  rowFilesIn: { places: 8, byHolder: 4, keptForWriters: 0, keptForAdmin: 2, patienceMs: 10_000 },
   rowsOut: { places: 6, byHolder: 4, keptForWriters: 2, keptForAdmin: 1, patienceMs: 10_000 },
   streams: { places: 100, byHolder: 20, keptForWriters: 40, keptForAdmin: 20, patienceMs: 0 },
 }

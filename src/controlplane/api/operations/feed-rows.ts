@@ -30,8 +30,8 @@ import { replyRows } from './rows-reply.ts'
 
 /** Octets of a body; a file that is larger is for `pooldns import-feed`. */
 const bodyLimit = 512 * 1024 * 1024
-/** Octets of a body that is held in memory; a longer one goes to the disk. */
-const shortBody = 256 * 1024
+/** Octets of a body that is held in memory, as each connection may have one; a longer one goes to the disk. */
+const shortBody = 64 * 1024
 
 const mostRows = 1_000_000
 const defaultRows = 1_000
@@ -143,7 +143,11 @@ export async function feedRowRoutes(
 }
 
 function registerPost(app: FastifyInstance, context: Ground & Observations): void {
-  const lane = new Lane('bodies with rows in work', limitsOf(context).rowsIn)
+  const { rowsIn, rowFilesIn } = limitsOf(context)
+  const lanes = {
+    short: new Lane('bodies with rows in work', rowsIn),
+    long: new Lane('long bodies with rows in work', rowFilesIn),
+  }
   const summary = 'Takes rows of a feed, one or many'
   const schema = guarded(
     { tag: 'feed', id: 'putRows', summary },
@@ -175,6 +179,10 @@ function registerPost(app: FastifyInstance, context: Ground & Observations): voi
     if (!(body instanceof Readable)) {
       throw new HttpError(400, 'invalid', 'the body is missing: rows, as JSON or CSV')
     }
+    const octets = Number(request.headers['content-length'] ?? Number.NaN)
+    // Who sends slowly holds up nobody: what is short has no place while it comes.
+    const short = octets <= shortBody ? await whole(body) : null
+    const lane = short === null ? lanes.long : lanes.short
     using _place = await lane.enter(tokenHolder(request), goneSignal(reply))
     const feed = await requireFeed(context.database, nameOf(request))
     const options = {
@@ -184,7 +192,10 @@ function registerPost(app: FastifyInstance, context: Ground & Observations): voi
       skipBad,
       write: (rows) => context.feedWriter.write(feed, rows),
     } satisfies ImportOptions
-    const { problems, ...done } = await take(context, request, reply, body, options)
+    const { problems, ...done } =
+      short === null
+        ? await takeLong(context, request, reply, body, options)
+        : await importShort(short, options)
     return { feed: feed.value.name, ...done, problems: problems.told }
   })
 }
@@ -196,15 +207,13 @@ function formatOf({ headers }: FastifyRequest): RowFormat {
   return formats[type.trim().toLowerCase()]!
 }
 
-async function take(
+async function takeLong(
   context: Observations,
   request: FastifyRequest,
   reply: FastifyReply,
   body: Readable,
   options: ImportOptions,
 ): Promise<Imported> {
-  const octets = Number(request.headers['content-length'] ?? Number.NaN)
-  if (octets <= shortBody) return importShort(whole(body), options)
   using _watched = request.server.tokenWatch.watch(request.token, 'write', () => reply.raw.destroy())
   try {
     await using spool = await Spool.create(context.spoolDirectory)
@@ -216,15 +225,14 @@ async function take(
   }
 }
 
-/** Not one piece is read before all are there: who sends slowly holds up nobody. */
-async function* whole(body: Readable): Octets {
+async function whole(body: Readable): Promise<Octets> {
   const chunks: Buffer[] = []
   try {
     for await (const chunk of body) chunks.push(chunk as Buffer)
   } catch {
     throw new HttpError(400, 'bad-request', 'the body did not arrive whole')
   }
-  yield Buffer.concat(chunks)
+  return Readable.from([Buffer.concat(chunks)])
 }
 
 async function receive(spool: Spool, body: Readable): Promise<void> {
@@ -249,7 +257,7 @@ function registerGet(
   const page = json('One page, in the order of entities, and of time for each of them.', Answer, {
     ...cachedHeaders,
     'pooldns-next-cursor':
-      'The cursor of the next page, where there is one and the page has 10,000 rows at most.',
+      'The cursor of the next page, where there is one and the page has 10,000 rows and 300,000 values at most.',
   })
   const content = { 'application/json': { schema: Answer }, 'text/csv': { schema: Type.String() } }
   const schema = guarded({ tag: 'feed', id, summary }, { 200: { ...page, content }, ...notModified }, [404], {

@@ -1,6 +1,9 @@
 /** Rows of feeds, in and out by the API. */
+import { once } from 'node:events'
+import { request as httpRequest } from 'node:http'
 import t from 'tap'
 import type { Memory } from '../../../../src/controlplane/api/context.ts'
+import { rowsAtOnce } from '../../../../src/controlplane/feeds/feed-answer.ts'
 import { createToken } from '../../../../src/controlplane/store/tokens.ts'
 import { startPostgres } from '../../../support/postgres.ts'
 import { adminToken, type Harness, startHarness } from '../fixture.ts'
@@ -140,6 +143,48 @@ t.test('more rows than one read gives', async (t) => {
     length: 4_999,
     0: { a: 20_001 },
   })
+})
+
+t.test('rows of many columns are read some at a time, and none is lost in between', async (t) => {
+  t.same([1, 6, 30, 31, 300].map(rowsAtOnce), [10_000, 10_000, 10_000, 9_677, 1_000])
+  const wide = Array.from({ length: 100 }, (_, nth) => `c${nth}`)
+  const feed = await declared('wide', { columns: Object.fromEntries(wide.map((name) => [name, {}])) })
+  const line = (nth: number) => `${new Date(Date.UTC(2026, 0, 1) + nth * 1000).toISOString()},e,${nth}\n`
+  const text = `time_instant,id_entity,c99\n${Array.from({ length: 2_500 }, (_, nth) => line(nth)).join('')}`
+  t.match(await post(feed, text), { body: { changed: 2_500 } })
+  const { items, nextCursor } = (await get(`/v1/feeds/${feed}?step=1s&limit=2400`)).body
+  t.same(
+    items.map((item: { c99_max: number }) => item.c99_max),
+    Array.from({ length: 2_400 }, (_, nth) => nth),
+  )
+  const rest = await get(`/v1/feeds/${feed}?step=1s&cursor=${nextCursor}`)
+  t.match(rest.body.items, { length: 100, 0: { c99_avg: 2_400 } })
+})
+
+t.test('short bodies that come slowly hold up nobody', async (t) => {
+  const feed = await declared('slow', { columns: { a: {} } })
+  const token = await harness.database.record((tx) => createToken(tx, 'sensors', ['report']))
+  const headers = { authorization: `Bearer ${token}`, 'content-type': 'text/csv' }
+  const slow = Array.from({ length: 40 }, () => {
+    const request = httpRequest(`${harness.origin}/v1/feeds/${feed}/rows`, {
+      method: 'POST',
+      agent: false,
+      headers: { ...headers, 'content-length': 100, expect: '100-continue' },
+    })
+    request.on('error', () => {})
+    request.flushHeaders()
+    return request
+  })
+  t.teardown(() => slow.forEach((request) => void request.destroy()))
+  await Promise.all(slow.map((request) => once(request, 'continue')))
+  const signal = AbortSignal.timeout(5_000)
+  const reply = await fetch(`${harness.origin}/v1/feeds/${feed}/rows`, {
+    method: 'POST',
+    headers,
+    body: 'time_instant,id_entity,a\n2026-01-01,e,1\n',
+    signal,
+  })
+  t.match(await reply.json(), { rows: 1, changed: 1 })
 })
 
 t.test('bad rows keep the good ones out, unless these alone are wanted', async (t) => {
