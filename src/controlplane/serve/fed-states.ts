@@ -42,6 +42,7 @@ interface Held {
 export class FedStates {
   readonly #readings: Readings
   readonly #onAge: FedStatesOptions['onAge']
+  /** By what is said of whom. Bound: the members and pools that go by feeds (`retain`). */
   readonly #held = new Map<string, Held>()
 
   constructor({ readings, onAge }: FedStatesOptions) {

@@ -44,6 +44,7 @@ export function usesOf(pool: Pool, now: FedNow): FedUseNow[] {
 }
 
 export class FedWatch {
+  /** By pool, and in it by use. Bound: the members and pools that go by feeds. */
   readonly #known = new Map<string, Map<string, Known>>()
 
   /** Forgets pools that are no more, though others may have their names. */

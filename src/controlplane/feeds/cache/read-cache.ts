@@ -111,6 +111,7 @@ export class ReadCache implements AsyncDisposable {
   /** Bound: the requests in work. */
   readonly #flights = new Map<string, Flight>()
   readonly #outcomes: Record<Outcome, number> = { HIT: 0, MISS: 0, STALE: 0 }
+  /** Bound: the subjects. */
   readonly #writtenAtMs = new Map<Subject, number>()
   #evictions = 0
 

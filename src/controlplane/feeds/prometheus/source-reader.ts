@@ -66,10 +66,11 @@ export class SourceReader implements AsyncDisposable {
   readonly #clock: Clock
   readonly #now: () => Date
   readonly #loop: PollLoop
-  /** By the identity of the feed. */
+  /** By the identity of the feed. Bound: the feeds. */
   #scheduled = new Map<number, Scheduled>()
   /** Bound: the feeds. */
   readonly #running = new Set<Promise<void>>()
+  /** Those whose turn it is, while `atOnce` are read. Bound: the feeds, as none waits twice. */
   readonly #waiting: Scheduled[] = []
   #requests = 0
 
