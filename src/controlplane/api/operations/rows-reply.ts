@@ -99,6 +99,30 @@ async function* goingOn(read: Buffer[], rest: AsyncIterator<Buffer>): AsyncGener
   }
 }
 
+/** How slowly a long answer may be read, which has a place in the lane all the time. */
+const slowestReading = { graceMs: 30_000, octetsASecond: 128 * 1024 }
+
+/**
+ * The same pieces. Whoever takes longer for one than it may is given up: who reads an octet now and then would keep others out for days.
+ *
+ * @param giveUp ends the reply
+ */
+export async function* paced(
+  pieces: AsyncIterable<string>,
+  { graceMs, octetsASecond }: typeof slowestReading,
+  giveUp: () => void,
+): AsyncGenerator<string> {
+  for await (const piece of pieces) {
+    // The next one is asked for when the kernel has taken this one.
+    const timer = setTimeout(giveUp, graceMs + (piece.length / octetsASecond) * 1000).unref()
+    try {
+      yield piece
+    } finally {
+      clearTimeout(timer)
+    }
+  }
+}
+
 function headersOf({ type, next }: FeedAnswer): Record<string, string> {
   const cursor = writeRowCursor(next ?? null)
   return { 'content-type': type, ...(cursor === null ? {} : { 'pooldns-next-cursor': cursor }) }

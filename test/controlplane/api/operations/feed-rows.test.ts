@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { request as httpRequest } from 'node:http'
 import t from 'tap'
 import type { Memory } from '../../../../src/controlplane/api/context.ts'
+import { paced } from '../../../../src/controlplane/api/operations/rows-reply.ts'
 import { rowsAtOnce } from '../../../../src/controlplane/feeds/feed-answer.ts'
 import { createToken } from '../../../../src/controlplane/store/tokens.ts'
 import { startPostgres } from '../../../support/postgres.ts'
@@ -159,6 +160,24 @@ t.test('rows of many columns are read some at a time, and none is lost in betwee
   )
   const rest = await get(`/v1/feeds/${feed}?step=1s&cursor=${nextCursor}`)
   t.match(rest.body.items, { length: 100, 0: { c99_avg: 2_400 } })
+})
+
+t.test('a long answer is given up by the piece that takes too long', async (t) => {
+  async function* pieces() {
+    yield 'a'
+    yield 'b'
+  }
+  const read: string[] = []
+  const never = () => t.fail('it was read in time')
+  for await (const piece of paced(pieces(), { graceMs: 600_000, octetsASecond: 1 }, never)) read.push(piece)
+  t.same(read, ['a', 'b'])
+  const { promise, resolve } = Promise.withResolvers<void>()
+  const left = paced(pieces(), { graceMs: 1, octetsASecond: 1_000 }, resolve)
+  t.match(await left.next(), { value: 'a' })
+  const kept = setTimeout(() => t.fail('it is never given up'), 60_000)
+  await promise
+  clearTimeout(kept)
+  await left.return(undefined)
 })
 
 t.test('short bodies that come slowly hold up nobody', async (t) => {
