@@ -11,6 +11,7 @@ import { repository } from '../support/daemon.ts'
 import { pageBlocks } from '../support/pages.ts'
 import { findProgram, missingPrograms } from '../support/program.ts'
 import { selectorsOf } from '../support/promql.ts'
+import { dashboards, queriesOf } from './dashboards.ts'
 
 interface Rule {
   readonly alert?: string
@@ -153,6 +154,25 @@ t.test('they ask for metrics that there are, by labels that those have', async (
       t.ok(labels.has(name), `${rule}: ${name}`)
       for (const label of selector.labels.keys())
         t.ok(labels.get(name)?.has(label), `${rule}: ${selector.text}`)
+    }
+  }
+})
+
+t.test('dashboards ask by labels that metrics have', async (t) => {
+  const labels = new Map((await describedMetrics()).map(({ name, labels }) => [name, labels]))
+  const values = { datasource: 'a', job: 'a', instance: 'a', service: 'a', pool: 'a', __rate_interval: '5m' }
+  // Of the target, and of a histogram.
+  const always = ['job', 'instance', 'cluster', 'namespace', 'le']
+  for (const [file, dashboard] of dashboards) {
+    for (const { of, expression } of queriesOf(dashboard, values)) {
+      for (const selector of selectorsOf(expression)) {
+        const own =
+          labels.get(selector.name) ?? labels.get(selector.name.replace(/_(?:bucket|sum|count)$/, ''))
+        // Recorded, or not of the server: whether those are there a real Prometheus says (watched.test.ts).
+        if (own === undefined) continue
+        for (const label of selector.labels.keys())
+          t.ok(own.has(label) || always.includes(label), `${file}, ${of}: ${selector.text}`)
+      }
     }
   }
 })
