@@ -121,9 +121,17 @@ function readParsed(
   } catch (error) {
     // toJS throws on too many aliases and on an alias without an anchor; nesting without end exhausts the stack.
     if (error instanceof RangeError) return { text: null, problems: [refused(tooDeep)] }
-    if (error instanceof ReferenceError) return { text: null, problems: [refused(error.message)] }
+    if (error instanceof ReferenceError) return { text: null, problems: [refused(aliasWords(error))] }
     throw error
   }
+}
+
+/** What its aliases can't be read for. */
+function aliasWords({ message }: ReferenceError): string {
+  const name = /^Unresolved alias .*: (.*)$/s.exec(message)?.[1]
+  return name === undefined
+    ? 'the aliases of the document come to too much'
+    : `there is no &${name} before *${name}`
 }
 
 /** How a scalar is written whose value is another text than that. */
@@ -131,6 +139,11 @@ function spellingOf(node: unknown): string | null {
   if (!isScalar(node) || node.type !== 'PLAIN' || typeof node.value === 'string') return null
   return node.source === undefined || node.source === String(node.value) ? null : node.source
 }
+
+/** Tags that say what JSON has, too. */
+const plainTags: ReadonlySet<string> = new Set(
+  ['map', 'seq', 'str', 'int', 'float', 'bool', 'null'].map((name) => `tag:yaml.org,2002:${name}`),
+)
 
 /** Keys are names: each once, and each what it looks like. */
 function keyProblems(root: unknown, lines: LineCounter) {
@@ -141,6 +154,12 @@ function keyProblems(root: unknown, lines: LineCounter) {
     problems.push({ path, message, place: at(node), ...(first === undefined ? {} : { first: at(first) }) })
   }
   const walk = (node: unknown, path: string): void => {
+    if (isNode(node) && 'tag' in node && node.tag !== undefined && !plainTags.has(node.tag)) {
+      // What it makes (a set, ordered pairs, octets) is no map, list or scalar of JSON, and would be read as an empty one.
+      canBeRead = false
+      add(path, `has ${words.TAG_RESOLVE_FAILED}`, node)
+      return
+    }
     if (isSeq(node)) for (const [index, item] of node.items.entries()) walk(item, joinPath(path, index))
     if (!isYamlMap(node)) return
     const seen = new Map<string, unknown>()
@@ -209,6 +228,7 @@ const plainer: readonly (readonly [RegExp, string])[] = [
     'is not indented like the lines before it',
   ],
   [/^Missing closing/, 'a quotation mark that is not closed'],
+  [/^Maximum call stack/, tooDeep],
 ]
 
 function syntaxProblem({ code, message, pos }: YAMLError, lines: LineCounter): PlacedProblem {

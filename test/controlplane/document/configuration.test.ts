@@ -202,6 +202,15 @@ t.test('syntax errors name line and column', async (t) => {
   t.match(problemsOf('pools: *nothing\n')[0], /nothing/)
   t.match(problemsOf('a: 1\n---\nb: 2\n')[0], /there are 2 documents in it/)
   t.match(problemsOf('pools: !!js/function "x"\n')[0], /tag/i)
+  for (const text of [
+    'pools: !!set { a }',
+    'pools: !!omap [a: 1]',
+    'pools: { p: { monitor: !!binary aGk= } }',
+  ])
+    t.match(problemsOf(text), [/has a tag \(!name\), and none is taken here/], text)
+  const plain = problemsOf('pools: !!map {}\nservices: { a.test: { pools: !!seq [!!str eu], ttl: !!int 5 } }')
+  t.notMatch(plain.join(), /tag \(/, 'what JSON has may be said')
+  t.match(problemsOf('pools: *nope')[0], /there is no &nope before \*nope/)
   t.match(problemsOf('just text')[0], /must be a map/)
   t.match(problemsOf('[1, 2]')[0], /not a list/)
 })
