@@ -13,7 +13,6 @@ import {
   ownerOf,
   readText,
   sameName,
-  signsByWildcard,
   speakerFor,
   typeOf,
   zoneOf,
@@ -110,18 +109,6 @@ export const rules: readonly Rule[] = [
         existsElsewhere(world, each),
       ),
     accepts: (of) => like(of, of.knot),
-  },
-  {
-    name: 'glue by a wildcard',
-    why: 'NSD leaves out addresses that a wildcard has for a server, Knot signs them, without the proof that they need. We give them without a signature.',
-    applies: ({ question, nsd, knot }) =>
-      question.way.dnssecOk &&
-      differences(question, nsd, knot).every((part) => part === 'glue') &&
-      knot.additional.some(signsByWildcard),
-    accepts: (of) =>
-      [of.knot, of.knotOnward].some((view) =>
-        like(of, { ...view, additional: view.additional.filter((rr) => !signsByWildcard(rr)) }),
-      ),
   },
   {
     name: 'glue below another zone',

@@ -78,12 +78,6 @@ export function isNsecOrItsSignature(rr: string): boolean {
   return typeOf(rr) === testTypes.NSEC || coveredBy(rr) === testTypes.NSEC
 }
 
-/** Whether an RR signs what a wildcard stands in for: it has fewer labels than its owner (RFC 4034 section 3.1.3). */
-export function signsByWildcard(rr: string): boolean {
-  const labels = readText(ownerOf(rr)).filter((label, i) => i > 0 || label !== '*').length
-  return typeOf(rr) === testTypes.RRSIG && Number.parseInt(dataOf(rr).slice(6, 8), 16) < labels
-}
-
 /** A signature in the answer section at a name; null for none. */
 export function signatureAt({ answer }: View, name: Labels): { readonly labels: number } | null {
   const rr = answer.find((one) => typeOf(one) === testTypes.RRSIG && sameName(readText(ownerOf(one)), name))

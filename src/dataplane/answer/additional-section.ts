@@ -72,10 +72,7 @@ function targets(
   return others
 }
 
-/**
- * Where there is no room for both, an RRset goes without its signatures (RFC 4035 section 3.1.1); and where a wildcard stands in for the
- * target, because nobody could make anything of them without the proof that this is so.
- */
+/** Where there is no room for both, an RRset goes without its signatures (RFC 4035 section 3.1.1). */
 function atTarget(
   zone: ZoneImage,
   node: number,
@@ -86,9 +83,8 @@ function atTarget(
 ): boolean {
   const rrset = zone.rrset(node, type)
   if (rrset < 0) return true
-  const signed = writer.dnssecOk && (!zone.isWildcard(node) || writer.isWildcardAt(owner))
-  if (writer.rrset(zone, rrset, owner, apexAt, sections.additional, signed) >= 0) return true
-  return signed && writer.rrset(zone, rrset, owner, apexAt, sections.additional, false) >= 0
+  if (writer.rrset(zone, rrset, owner, apexAt, sections.additional) >= 0) return true
+  return writer.dnssecOk && writer.rrset(zone, rrset, owner, apexAt, sections.additional, false) >= 0
 }
 
 /** Octets of RDATA before the target's name. */

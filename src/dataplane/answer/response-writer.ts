@@ -244,12 +244,6 @@ export class ResponseWriter {
     }
   }
 
-  /** Whether the name at an offset is a wildcard itself. */
-  isWildcardAt(at: number): boolean {
-    const label = this.suffixAt(at, 0)
-    return this.#out[label] === 1 && this.#out[label + 1] === 0x2a
-  }
-
   /** Where the pointer at an offset leads. */
   pointedTo(at: number): number {
     return u16(this.#out, at) & maxPointer

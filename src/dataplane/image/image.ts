@@ -243,11 +243,6 @@ export class ZoneImage {
     return this.words[this.#nodes + node * nodeWords + nodeAt.size]! & 0xff
   }
 
-  isWildcard(node: number): boolean {
-    const at = this.name(node)
-    return this.bytes[at] === 1 && this.bytes[at + 1] === 0x2a
-  }
-
   labels(node: number): number {
     return this.words[this.#nodes + node * nodeWords + nodeAt.size]! >>> 8
   }

@@ -229,7 +229,7 @@ const table: readonly Row[] = [
       additional: [
         'mail.example.test 300 A 192.0.2.25',
         sig('mail.example.test', 'A'),
-        'a.wild.example.test 300 A 192.0.2.7',
+        ...wild('a.wild.example.test'),
       ],
     },
   ],
