@@ -11,6 +11,7 @@ import { Ajv } from 'ajv'
 import t from 'tap'
 import { parse } from 'yaml'
 import { repository } from '../support/daemon.ts'
+import { pageBlocks } from '../support/pages.ts'
 import { missingPrograms } from '../support/program.ts'
 
 const run = promisify(execFile)
@@ -150,6 +151,12 @@ t.test('Alertmanager takes its configuration', { skip: missingPrograms('amtool')
   t.equal((await run('amtool', severe)).stdout.trim(), 'people')
   const slight = ['config', 'routes', 'test', `--config.file=${path}`, 'alertname=Any', 'severity=info']
   t.equal((await run('amtool', slight)).stdout.trim(), 'nobody')
+})
+
+t.test('Alertmanager keeps to itself what the page on monitoring says', async (t) => {
+  const shown = pageBlocks('docs/deploy/monitoring.md').find(({ text }) => text.includes('inhibit_rules:'))!
+  const own = parse(await read(`${compose}/alertmanager.yaml`))
+  t.same(own.inhibit_rules, parse(shown.text).inhibit_rules)
 })
 
 t.test('each configuration is where its program looks for it', async (t) => {
