@@ -3,11 +3,12 @@
  * NSD and Knot can't say it: each of them leaves some out, or gives one that does not cover, where names are odd.
  */
 import { fold, type Labels, nameKey } from './names.ts'
-import type { Question } from './questions.ts'
+import { anyType, type Question } from './questions.ts'
 import { testTypes } from './rdata.ts'
 import type { View } from './response-view.ts'
 import {
   aliasesOf,
+  coveredBy,
   existingLabels,
   isNsecOrItsSignature,
   ownerOf,
@@ -32,6 +33,9 @@ export function proofFault(question: Question, ours: View): string | null {
   return needless.length > 0 ? 'an NSEC proves nothing' : null
 }
 
+/** Types to which a DNAME, or its signature, is an answer. */
+const dnameIsAnswer: readonly number[] = [testTypes.DNAME, testTypes.RRSIG, anyType]
+
 /** Keys of the owners of the NSECs. */
 function wantedNsecs({ world, name: asked, type }: Question, ours: View): Set<string> {
   const wanted = new Set<string>()
@@ -41,7 +45,10 @@ function wantedNsecs({ world, name: asked, type }: Question, ours: View): Set<st
     seen.add(nameKey(fold(name)))
     const zone = speakerFor(world, name, type)
     if (zone === undefined) break
-    if (!ours.answer.some((rr) => sameName(readText(ownerOf(rr)), name))) {
+    const here = ours.answer.filter((rr) => sameName(readText(ownerOf(rr)), name))
+    // A DNAME that led to its own name is no answer to anything else.
+    const isDname = (rr: string) => typeOf(rr) === testTypes.DNAME || coveredBy(rr) === testTypes.DNAME
+    if (here.length === 0 || (here.every(isDname) && !dnameIsAnswer.includes(type))) {
       for (const owner of ofEnd(zone, name, ours)) wanted.add(nameKey(owner))
       break
     }
