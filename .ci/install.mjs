@@ -13,19 +13,23 @@ const read = (path) => {
 }
 
 // What npm has written down of what it installed. Dates tell nothing: a checkout gives every file a new one.
-const installed = read('../node_modules/.package-lock.json')
+let installed = read('../node_modules/.package-lock.json')
 const wanted = Object.entries(read('../package-lock.json') ?? {}).filter(([path]) => path !== '')
-const isThere = ([path, { version, integrity, optional }]) => {
+/** Those of other systems are not installed. */
+const isForAll = ({ os, cpu, libc }) => os === undefined && cpu === undefined && libc === undefined
+const isThere = ([path, entry]) => {
   const found = installed[path]
-  // Those of other systems are not installed.
-  if (found === undefined) return optional === true
-  return found.version === version && found.integrity === integrity
+  if (found === undefined) return entry.optional === true && !isForAll(entry)
+  return found.version === entry.version && found.integrity === entry.integrity
 }
 
 const cwd = new URL('..', import.meta.url)
 if (installed === null || !wanted.every(isThere)) {
   const { status } = spawnSync('npm ci --no-audit --no-fund', { cwd, shell: true, stdio: 'inherit' })
   if (status !== 0) process.exit(status ?? 1)
+  installed = read('../node_modules/.package-lock.json')
+  if (!wanted.every(isThere))
+    spawnSync('npm exec --no -- node .ci/install-optional.mjs', { cwd, shell: true, stdio: 'inherit' })
 }
 
 // Made by the Node that was installed, for this one may be too old. Where it fails, a first start makes them by itself.

@@ -131,6 +131,14 @@ async function configure(daemon: DaemonProcess, { backend, flapping, ca, hook }:
   const quick = { interval: '1s', timeout: '1s', recheck: '50ms', rise: 1, fall: 1 }
   const at = (address: string, port: number) => ({ address, probe: { address: '127.0.0.1', port } })
   await put(daemon, '/v1/zones/example.test', { soa, rrsets: [{ name: '@', type: 'NS', data: ['ns1'] }] })
+  await put(daemon, '/v1/zones/signed.test', {
+    soa,
+    rrsets: [
+      { name: '@', type: 'NS', data: ['ns1'] },
+      { name: 'ns1', type: 'A', data: ['192.0.2.53'] },
+    ],
+    dnssec: { enabled: true },
+  })
   await put(daemon, '/v1/monitors/web', { ...quick, type: 'https', tls: { ca, serverName: tlsName } })
   const flap = { changes: 1, within: '10m', hold: '10m', maxHold: '1h' }
   await put(daemon, '/v1/monitors/flapping', { ...quick, flap })
