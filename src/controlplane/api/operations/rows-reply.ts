@@ -103,22 +103,28 @@ async function* goingOn(read: Buffer[], rest: AsyncIterator<Buffer>): AsyncGener
 const slowestReading = { graceMs: 30_000, octetsASecond: 128 * 1024 }
 
 /**
- * The same pieces. Whoever takes longer for one than it may is given up: who reads an octet now and then would keep others out for days.
+ * The same pieces. Whoever takes longer for all until then than they may take is given up: who reads an octet now and then, or a piece now
+ * and then, would keep others out for days.
  *
+ * @param graceMs what the reader may take beside what the octets that it was given may
  * @param giveUp ends the reply
  */
 export async function* paced(
-  pieces: AsyncIterable<string>,
+  pieces: AsyncIterable<Uint8Array>,
   { graceMs, octetsASecond }: typeof slowestReading,
   giveUp: () => void,
-): AsyncGenerator<string> {
+): AsyncGenerator<Uint8Array> {
+  let leftMs = graceMs
   for await (const piece of pieces) {
+    leftMs += (piece.length / octetsASecond) * 1000
+    const givenAt = performance.now()
     // The next one is asked for when the kernel has taken this one.
-    const timer = setTimeout(giveUp, graceMs + (piece.length / octetsASecond) * 1000).unref()
+    const timer = setTimeout(giveUp, leftMs).unref()
     try {
       yield piece
     } finally {
       clearTimeout(timer)
+      leftMs -= performance.now() - givenAt
     }
   }
 }
@@ -140,7 +146,8 @@ async function stream(
 }
 
 function send(reply: FastifyReply, answer: FeedAnswer, place: Disposable): FastifyReply {
-  const body = Readable.from(answer.octets, { objectMode: false })
+  const pieces = paced(answer.octets, slowestReading, () => reply.raw.destroy())
+  const body = Readable.from(pieces, { objectMode: false })
   // `close` comes however the reply ends, also when the client goes away.
   body.once('close', () => place[Symbol.dispose]())
   return reply

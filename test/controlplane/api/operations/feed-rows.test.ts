@@ -1,6 +1,7 @@
 /** Rows of feeds, in and out by the API. */
 import { once } from 'node:events'
 import { request as httpRequest } from 'node:http'
+import { setTimeout as delay } from 'node:timers/promises'
 import t from 'tap'
 import type { Memory } from '../../../../src/controlplane/api/context.ts'
 import { paced } from '../../../../src/controlplane/api/operations/rows-reply.ts'
@@ -164,20 +165,37 @@ t.test('rows of many columns are read some at a time, and none is lost in betwee
 
 t.test('a long answer is given up by the piece that takes too long', async (t) => {
   async function* pieces() {
-    yield 'a'
-    yield 'b'
+    yield Buffer.from('a')
+    yield Buffer.from('b')
   }
   const read: string[] = []
   const never = () => t.fail('it was read in time')
-  for await (const piece of paced(pieces(), { graceMs: 600_000, octetsASecond: 1 }, never)) read.push(piece)
+  for await (const piece of paced(pieces(), { graceMs: 600_000, octetsASecond: 1 }, never))
+    read.push(String(piece))
   t.same(read, ['a', 'b'])
   const { promise, resolve } = Promise.withResolvers<void>()
   const left = paced(pieces(), { graceMs: 1, octetsASecond: 1_000 }, resolve)
-  t.match(await left.next(), { value: 'a' })
+  t.same(await left.next(), { value: Buffer.from('a'), done: false })
   const kept = setTimeout(() => t.fail('it is never given up'), 60_000)
   await promise
   clearTimeout(kept)
   await left.return(undefined)
+})
+
+t.test('a long answer is given up by pieces that take too long together', async (t) => {
+  async function* pieces() {
+    for (;;) yield Buffer.from('a')
+  }
+  let givenUp = false
+  let read = 0
+  for await (const _ of paced(pieces(), { graceMs: 200, octetsASecond: 1_000 }, () => {
+    givenUp = true
+  })) {
+    await delay(5)
+    read++
+    if (givenUp || read === 1_000) break
+  }
+  t.ok(givenUp, `${read} pieces`)
 })
 
 t.test('short bodies that come slowly hold up nobody', async (t) => {
