@@ -27,7 +27,11 @@ interface Instruction {
 
 const stages = parseContainerfile(await readFile(join(repository, 'Containerfile'), 'utf8'))
 const last = stages.at(-1)!
-const { dependencies, engines } = JSON.parse(await readFile(join(repository, 'package.json'), 'utf8'))
+const { dependencies, optionalDependencies, engines } = JSON.parse(
+  await readFile(join(repository, 'package.json'), 'utf8'),
+)
+/** The image has the optional ones as well. */
+const shipped = { ...dependencies, ...optionalDependencies }
 
 t.test('what the Containerfile says', async (t) => {
   const [base] = stages[0]!
@@ -63,7 +67,7 @@ t.test('the image that it makes', async (t) => {
   const app = join(folder, 'app')
   await compile(join(folder, 'dist'))
   await assemble(app, join(folder, 'dist'))
-  await t.test('imports production dependencies only', (t) => importsAreShipped(t, join(app, 'dist')))
+  await t.test('imports what the image has', (t) => importsAreShipped(t, join(app, 'dist')))
 
   const dataDir = join(folder, 'data')
   await mkdir(dataDir, { mode: 0o700 })
@@ -190,7 +194,7 @@ async function importsAreShipped(t: Test, dist: string): Promise<void> {
   }
   t.ok(imported.size > 5)
   t.same(
-    [...imported].filter((name) => !(name in dependencies)),
+    [...imported].filter((name) => !(name in shipped)),
     [],
   )
 }
