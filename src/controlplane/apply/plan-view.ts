@@ -13,6 +13,7 @@ import type { Feed } from '../model/feed.ts'
 import type { Monitor } from '../model/monitor.ts'
 import type { Pool } from '../model/pool.ts'
 import type { Service } from '../model/service.ts'
+import type { ZoneHead } from '../model/zone.ts'
 import type { GoingRrsets } from '../store/rrsets.ts'
 import type { Plan } from './apply.ts'
 import type { Left, PartChange, Target, ZoneChange } from './target.ts'
@@ -222,8 +223,8 @@ function viewZone(change: ZoneChange, going?: GoingRrsets): PlannedChange {
 /** No document says it. */
 function withoutSerial(zone: ZoneChange['before']) {
   if (zone === null) return null
-  const { apex, soa, ttlSeconds } = zone.value
-  return { ...zone, value: { apex, soa, ttlSeconds } }
+  const { apex, soa, ttlSeconds, dnssec } = zone.value
+  return { ...zone, value: { apex, soa, ttlSeconds, dnssec } satisfies ZoneHead }
 }
 
 /** The fields in which two values differ, in the order of the first. A part that is there on one side alone is one of its fields each. */

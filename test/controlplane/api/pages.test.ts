@@ -2,6 +2,7 @@
 import t, { type Test } from 'tap'
 import { appendEvents } from '../../../src/controlplane/store/events.ts'
 import { addGradual } from '../../../src/controlplane/store/gradual.ts'
+import { appendQueries } from '../../../src/controlplane/store/queries.ts'
 import { createToken } from '../../../src/controlplane/store/tokens.ts'
 import { OpenapiDocument } from '../../support/openapi-document.ts'
 import { startPostgres } from '../../support/postgres.ts'
@@ -145,6 +146,26 @@ const lists: Readonly<Record<string, { readonly fill: Fill; readonly large?: boo
       })
     },
   },
+  '/v1/history?source=dns': {
+    fill: ({ database }, nth) =>
+      database.record((tx) =>
+        appendQueries(tx, 'node-1', [
+          {
+            ...{
+              at: new Date(),
+              client: '192.0.2.0/24',
+              transport: 'udp',
+              type: 'A',
+              rcode: 'NOERROR',
+              octets: 60,
+            },
+            ...{ name: `${nameOf(nth)}.${'x'.repeat(60)}.test`, answered: [] },
+          },
+        ]),
+      ),
+    // A name is less than a page.
+    large: false,
+  },
   '/v1/audit': {
     fill: ({ database }, nth) =>
       database.write('ann', async (write) => write.audit('pool.put', nameOf(nth), { long: long(nth) }, null)),
@@ -161,14 +182,14 @@ t.test('a page has so many octets at most, and the next begins with what was lef
     .map(({ path }) => path)
   t.same(
     Object.keys(lists)
-      .map((path) => path.replace('n-00.test', '{apex}'))
+      .map((path) => path.replace('n-00.test', '{apex}').replace(/[?].*/, ''))
       .sort(),
     routes.sort(),
     'every list of the API is tried',
   )
   for (const [path, { fill, large = true }] of Object.entries(lists)) {
     for (let nth = 0; nth < many; nth++) await fill(harness, nth)
-    const expected = (await harness.call('GET', `${path}?limit=1`)).body
+    const expected = (await harness.call('GET', withLimit(path, 1))).body
     t.equal(expected.items.length, 1, path)
     await reads(t, harness, path, large)
   }
@@ -176,9 +197,9 @@ t.test('a page has so many octets at most, and the next begins with what was lef
 
 /** Follows the cursors, with more items allowed than there are, and holds what comes against the items one by one. */
 async function reads(t: Test, { call }: Harness, path: string, large: boolean): Promise<void> {
-  const oneByOne = await follow(call, `${path}?limit=1`)
+  const oneByOne = await follow(call, withLimit(path, 1))
   t.ok(oneByOne.flat().length >= many, `${path}: all are there`)
-  const pages = await follow(call, `${path}?limit=1000`)
+  const pages = await follow(call, withLimit(path, 1000))
   t.same(pages.flat(), oneByOne.flat(), `${path}: none is lost, none comes twice`)
   t.ok(pages.length > 1 && pages.length < oneByOne.length, `${path}: in ${pages.length} pages`)
   const sizes = pages.map((items) => ({ items: items.length, octets: JSON.stringify(items).length }))
@@ -187,10 +208,12 @@ async function reads(t: Test, { call }: Harness, path: string, large: boolean): 
   }
   const alone = sizes.filter(({ octets }) => octets > pageOctets + envelope)
   t.equal(alone.length > 0, large, `${path}: what is larger than a page comes alone`)
-  const five = await follow(call, `${path}?limit=5`)
+  const five = await follow(call, withLimit(path, 5))
   t.same(five.flat(), oneByOne.flat())
   t.ok(five.every((items) => items.length <= 5))
 }
+
+const withLimit = (path: string, limit: number) => `${path}${path.includes('?') ? '&' : '?'}limit=${limit}`
 
 async function follow(call: Harness['call'], path: string): Promise<object[][]> {
   const pages: object[][] = []

@@ -131,7 +131,7 @@ async function suite(t: Test, database: Database, how: Pick<ImportRequest, 'maxG
     const audit = await database.read((tx) => listAudit(tx, { limit: 10 }))
     t.match(audit.items, [
       {
-        by: { actor: 'ann', source: 'api', message: null },
+        actor: 'ann',
         action: 'zone.import',
         key: apex,
         before: null,
