@@ -134,8 +134,9 @@ t.test('a zone that can not be compiled keeps its image and holds up no other', 
   t.equal(images.held.get(apex)!.image, before)
   const edit = { owners: ['a'], text: '[]' }
   t.same(
-    images.edit({ revision: 3, stamp: 's3', jobs: [{ zone: broken, services: [], edit }], gone: [] }).kept,
+    images.edit({ revision: 3, stamp: 's3', jobs: [{ zone: broken, services: [], edit }], gone: [] }).missing,
     [apex],
+    'its image lacks what came before the edit',
   )
 })
 
@@ -196,7 +197,7 @@ t.test('an edit without an image is missing; a zone without rows has its SOA', a
   const images = new ZoneImages()
   const edit = { owners: [], text: '[]' }
   const editOf = { revision: 1, stamp: 's1', jobs: [{ zone: headOf(), services: [], edit }], gone: [] }
-  t.same(images.edit(editOf), { images: [], bad: [], kept: [], missing: [apex] })
+  t.same(images.edit(editOf), { images: [], bad: [], kept: [], missing: [apex], signed: [] })
   images.begin({ revision: 1, stamp: 's1', jobs: [{ zone: headOf(), services: [], edit: null }], gone: [] })
   const { images: compiled } = images.finish()
   t.equal(new ZoneImage(compiled[0]![1]).rrset(0, 6), 0)
