@@ -1,5 +1,5 @@
 import type { Births } from '../model/births.ts'
-import type { SealedKey } from '../model/dnssec.ts'
+import type { ServedKey } from '../model/dnssec.ts'
 import type { Feed } from '../model/feed.ts'
 import { matchesPattern } from '../model/glob.ts'
 import type { MemberKey } from '../model/member-key.ts'
@@ -16,7 +16,7 @@ import { answeringPools, namersOf, nestedIn, once, partsOf, reach } from '../rul
 export interface CatalogZone extends ZoneHead {
   readonly serial: number
   /** Those that it is signed with, sealed; left out for a zone that is not signed. */
-  readonly keys?: readonly SealedKey[]
+  readonly keys?: readonly ServedKey[]
 }
 
 /** A service and the apex of the zone that it lies in. */

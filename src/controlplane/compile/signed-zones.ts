@@ -11,7 +11,7 @@ import { SigningError } from '../dnssec/rrset-signer.ts'
 import { isGiven, reportOf, signZone } from '../dnssec/sign-zone.ts'
 import { SignatureBook } from '../dnssec/signature-book.ts'
 import { type SigningKey, signingKey } from '../dnssec/zone-key.ts'
-import type { SealedKey, SigningReport } from '../model/dnssec.ts'
+import type { ServedKey, SigningReport } from '../model/dnssec.ts'
 import { soaOf } from './zone-parts.ts'
 
 /** Takes RRsets; a compiler does. */
@@ -136,14 +136,15 @@ export class SignedZones {
       keys.map((key) => {
         const before = known?.get(key.sealed)
         // One that could not be opened may be by now.
-        return [key.sealed, before?.trouble === null ? before : this.#open(apex, key)] as const
+        const isOpen = before !== undefined && before.trouble === null
+        return [key.sealed, isOpen ? { ...before, duties: key.duties } : this.#open(apex, key)] as const
       }),
     )
     this.#keys.set(apex, opened)
     return [...opened.values()]
   }
 
-  #open(apex: string, key: SealedKey): SigningKey {
+  #open(apex: string, key: ServedKey): SigningKey {
     return signingKey(() => readKeyFile(this.#keyFile ?? { path: '', mayBeMade: false }), apex, key)
   }
 }

@@ -12,7 +12,7 @@ import { addedTypes, type SigningReport } from '../model/dnssec.ts'
 import { nsecChain, type SignedOwner, signedOwners } from './nsec-chain.ts'
 import { RrsetSigner, SigningError, signatureTimes } from './rrset-signer.ts'
 import { SignatureBook } from './signature-book.ts'
-import { dsOf, type SigningKey } from './zone-key.ts'
+import { dsOf, type SigningKey, signersOf } from './zone-key.ts'
 
 /** RRs live no longer than that in caches: a signature has a week left at the least when it is handed out (RFC 6781 section 4.4.2). */
 const mostTtlSeconds = 3 * 86_400
@@ -38,7 +38,7 @@ export interface SignedZone {
 }
 
 /**
- * @param keys that sign, one at the least
+ * @param keys of which one at the least signs what is about keys, and one the rest
  * @param before what has been signed of the zone
  * @throws SigningError that names the zone and the RRset
  */
@@ -64,7 +64,7 @@ export function signZone(
     signatures.add(
       rrset,
       data,
-      keys.map((key) => naming(zone, rrset, () => signer.sign(canonical, key))),
+      signersOf(keys, rrset.type).map((key) => naming(zone, rrset, () => signer.sign(canonical, key))),
     )
   }
   const trouble = keys.find((key) => key.trouble !== null)?.trouble ?? null
@@ -93,7 +93,8 @@ const capped = (ttlSeconds: number) => Math.min(ttlSeconds, mostTtlSeconds)
 
 /** DNSKEY, and what asks the parent for the DS of it (RFC 7344). */
 function keyRrsets({ apex, name }: UnsignedZone, keys: readonly SigningKey[]): WireRrset[] {
-  const dnskeys = keys.map(({ dnskey }) => dnskey)
+  const dnskeys = keys.filter(({ duties }) => duties.published).map(({ dnskey }) => dnskey)
+  const atParent = keys.filter(({ duties }) => duties.atParent).map(({ dnskey }) => dnskey)
   const rrset = (type: string, rdata: readonly Uint8Array[]): WireRrset => ({
     owner: name,
     type: parseType(type),
@@ -104,9 +105,9 @@ function keyRrsets({ apex, name }: UnsignedZone, keys: readonly SigningKey[]): W
     rrset('DNSKEY', dnskeys),
     rrset(
       'CDS',
-      dnskeys.map((dnskey) => dsOf(apex, dnskey)),
+      atParent.map((dnskey) => dsOf(apex, dnskey)),
     ),
-    rrset('CDNSKEY', dnskeys),
+    rrset('CDNSKEY', atParent),
   ]
 }
 

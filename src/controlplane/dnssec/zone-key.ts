@@ -12,7 +12,14 @@ import {
   verify,
 } from 'node:crypto'
 import { hostnameToWire } from '../../dataplane/wire/name.ts'
-import { csk, type SealedKey, type SigningAlgorithm } from '../model/dnssec.ts'
+import { parseType } from '../../dataplane/wire/rdata.ts'
+import {
+  csk,
+  type KeyDuties,
+  type SealedKey,
+  type ServedKey,
+  type SigningAlgorithm,
+} from '../model/dnssec.ts'
 import { SealError, seal, unseal } from './sealing.ts'
 
 /** A key that can sign. Never leaves its thread. */
@@ -21,6 +28,7 @@ export interface SigningKey {
   /** RDATA of its DNSKEY. */
   readonly dnskey: Uint8Array
   readonly tag: number
+  readonly duties: KeyDuties
   /** Null when it can't be opened: then `trouble` says why. */
   readonly privateKey: KeyObject | null
   readonly trouble: string | null
@@ -66,9 +74,10 @@ export function openKey(secret: Uint8Array, apex: string, key: SealedKey): KeyPa
 const aboutOf = (apex: string, algorithm: number, publicKey: string) => `${apex} ${algorithm} ${publicKey}`
 
 /** @param secret throws when the key file can't be read */
-export function signingKey(secret: () => Uint8Array, apex: string, key: SealedKey): SigningKey {
+export function signingKey(secret: () => Uint8Array, apex: string, key: ServedKey): SigningKey {
   const dnskey = dnskeyOf(key)
-  const published = { algorithm: key.algorithm, dnskey, tag: keyTag(dnskey) }
+  const { algorithm, duties } = key
+  const published = { algorithm, dnskey, tag: keyTag(dnskey), duties }
   try {
     return { ...published, privateKey: privateKeyOf(openKey(secret(), apex, key)), trouble: null }
   } catch (error) {
@@ -76,6 +85,14 @@ export function signingKey(secret: () => Uint8Array, apex: string, key: SealedKe
     const trouble = `key ${published.tag} of zone ${apex} can't be opened: ${error.message}`
     return { ...published, privateKey: null, trouble }
   }
+}
+
+/** What keys alone are about (RFC 4035 section 2.1, RFC 7344 section 4.1). Numbers of types. */
+const keyTypes: ReadonlySet<number> = new Set(['DNSKEY', 'CDS', 'CDNSKEY'].map(parseType))
+
+/** The keys that sign RRsets of a type: of those that a zone has, the ones whose duty it is. */
+export function signersOf(keys: readonly SigningKey[], type: number): readonly SigningKey[] {
+  return keys.filter(({ duties }) => (keyTypes.has(type) ? duties.signsKeys : duties.signsZone))
 }
 
 /** @throws SealError when the two parts are not of one key */

@@ -36,6 +36,26 @@ export interface SealedKey {
   readonly sealed: string
 }
 
+/** What a key does for its zone now. */
+export interface KeyDuties {
+  /** Its DNSKEY is there. */
+  readonly published: boolean
+  /** It signs DNSKEY, CDS and CDNSKEY. */
+  readonly signsKeys: boolean
+  /** It signs the rest. */
+  readonly signsZone: boolean
+  /** The parent is to have a DS of it: it is in CDS and CDNSKEY (RFC 7344). */
+  readonly atParent: boolean
+}
+
+/** Those of the only key of a zone. */
+export const allDuties: KeyDuties = { published: true, signsKeys: true, signsZone: true, atParent: true }
+
+/** A key of a zone that is served. */
+export interface ServedKey extends SealedKey {
+  readonly duties: KeyDuties
+}
+
 /** A key as it is stored. */
 export interface ZoneKey extends SealedKey {
   readonly state: KeyState

@@ -10,7 +10,14 @@
  */
 import { dnssecKeys } from '../../../schema/dnssec-keys.ts'
 import { and, desc, eq, inArray, sql } from '../../../schema/drizzle.ts'
-import { addedTypes, type SealedKey, type SigningAlgorithm, type ZoneKey } from '../model/dnssec.ts'
+import {
+  addedTypes,
+  allDuties,
+  type SealedKey,
+  type ServedKey,
+  type SigningAlgorithm,
+  type ZoneKey,
+} from '../model/dnssec.ts'
 import { ControlError } from '../model/errors.ts'
 import type { ZoneHead } from '../model/zone.ts'
 import { texts } from './neighbourhood.ts'
@@ -35,7 +42,7 @@ export async function listKeys(tx: Tx, apex: string): Promise<ZoneKey[]> {
 export async function readActiveKeys(
   tx: Tx,
   apexes: readonly string[] | null,
-): Promise<ReadonlyMap<string, readonly SealedKey[]>> {
+): Promise<ReadonlyMap<string, readonly ServedKey[]>> {
   if (apexes?.length === 0) return new Map()
   const isActive = eq(dnssecKeys.state, 'active')
   const rows = await tx
@@ -44,7 +51,7 @@ export async function readActiveKeys(
     .where(apexes === null ? isActive : and(isActive, inArray(dnssecKeys.apex, [...apexes])))
     .orderBy(dnssecKeys.id)
   const byZone = Map.groupBy(rows, ({ apex }) => apex)
-  return new Map(Array.from(byZone, ([apex, keys]) => [apex, keys.map(keyOf).map(sealedOf)]))
+  return new Map(Array.from(byZone, ([apex, keys]) => [apex, keys.map(keyOf).map(servedOf)]))
 }
 
 /**
@@ -153,9 +160,10 @@ const keyOf = ({ algorithm, flags, publicKey, sealed, state, since }: Row): Zone
   since,
 })
 
-const sealedOf = ({ algorithm, flags, publicKey, sealed }: ZoneKey): SealedKey => ({
+const servedOf = ({ algorithm, flags, publicKey, sealed }: ZoneKey): ServedKey => ({
   algorithm,
   flags,
   publicKey,
   sealed,
+  duties: allDuties,
 })

@@ -8,7 +8,7 @@ import type { Body } from '../document/forms.ts'
 import { isMap } from '../document/schema-check.ts'
 import { spellingFor, spellingOf } from '../document/written.ts'
 import { formatZoneHead, parseZone } from '../document/zone.ts'
-import type { SealedKey, SigningAlgorithm } from '../model/dnssec.ts'
+import type { ServedKey, SigningAlgorithm } from '../model/dnssec.ts'
 import type { Soa, Zone, ZoneHead } from '../model/zone.ts'
 import type { Breach } from '../rules/breach.ts'
 import { absoluteName } from '../rules/owners.ts'
@@ -45,7 +45,7 @@ export interface ZoneState extends ZoneHead {
   /** The serial of the SOA, 0..2^32-1. */
   readonly serial: number
   /** Those that it is signed with; only for the publisher, and left out for a zone that is not signed. */
-  readonly keys?: readonly SealedKey[]
+  readonly keys?: readonly ServedKey[]
 }
 
 export type StoredZone = Stored<ZoneState> & Owned
@@ -93,7 +93,7 @@ export async function readZoneHead(
   return zone === undefined ? undefined : withKeys(zone, keys)
 }
 
-function withKeys(zone: StoredZone, keys: ReadonlyMap<string, readonly SealedKey[]>): StoredZone {
+function withKeys(zone: StoredZone, keys: ReadonlyMap<string, readonly ServedKey[]>): StoredZone {
   const { value } = zone
   return value.dnssec === null ? zone : { ...zone, value: { ...value, keys: keys.get(value.apex) ?? [] } }
 }

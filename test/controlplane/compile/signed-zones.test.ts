@@ -8,6 +8,7 @@ import { SignedZones } from '../../../src/controlplane/compile/signed-zones.ts'
 import { type CompileJob, ZoneImages } from '../../../src/controlplane/compile/zone-images.ts'
 import { readOrMakeKeyFile } from '../../../src/controlplane/dnssec/key-file.ts'
 import { makeKeyParts, sealKey } from '../../../src/controlplane/dnssec/zone-key.ts'
+import { allDuties } from '../../../src/controlplane/model/dnssec.ts'
 import { headerAt } from '../../../src/dataplane/image/image.ts'
 
 const day = 86_400
@@ -21,7 +22,8 @@ async function signing(t: Test) {
   const folder = await mkdtemp(join(tmpdir(), 'pooldns-signed-'))
   t.teardown(() => rm(folder, { recursive: true }))
   const keyFile = { path: join(folder, 'dnssec.key'), mayBeMade: true }
-  const key = sealKey(readOrMakeKeyFile(keyFile), apex, makeKeyParts(13))
+  const sealed = sealKey(readOrMakeKeyFile(keyFile), apex, makeKeyParts(13))
+  const key = { ...sealed, duties: allDuties }
   const time = { seconds: 1_800_000_000 }
   const images = new ZoneImages(undefined, new SignedZones(keyFile, () => time.seconds))
   const zoneOf = (serial: number): CatalogZone => ({

@@ -18,7 +18,7 @@ import {
   sealKey,
   signingKey,
 } from '../../../src/controlplane/dnssec/zone-key.ts'
-import { csk } from '../../../src/controlplane/model/dnssec.ts'
+import { allDuties, csk } from '../../../src/controlplane/model/dnssec.ts'
 import { hostnameToWire } from '../../../src/dataplane/wire/name.ts'
 import { parseRdata } from '../../../src/dataplane/wire/rdata.ts'
 
@@ -119,7 +119,7 @@ t.test('keys are made, sealed for their zone alone, and opened', async (t) => {
   const secret = Buffer.alloc(32, 7)
   for (const algorithm of [13, 15] as const) {
     const made = makeKeyParts(algorithm)
-    const sealed = sealKey(secret, 'example.test', made)
+    const sealed = { ...sealKey(secret, 'example.test', made), duties: allDuties }
     t.notMatch(JSON.stringify(sealed), Buffer.from(made.privateKey).toString('base64'))
     t.same(openKey(secret, 'example.test', sealed).privateKey, made.privateKey)
     const opened = signingKey(() => secret, 'example.test', sealed)

@@ -7,11 +7,14 @@ import { SigningError } from '../../../src/controlplane/dnssec/rrset-signer.ts'
 import { isGiven, signZone } from '../../../src/controlplane/dnssec/sign-zone.ts'
 import { SignatureBook } from '../../../src/controlplane/dnssec/signature-book.ts'
 import {
+  dsOf,
   makeKeyParts,
   type SigningKey,
   sealKey,
+  signersOf,
   signingKey,
 } from '../../../src/controlplane/dnssec/zone-key.ts'
+import { allDuties } from '../../../src/controlplane/model/dnssec.ts'
 import type { WireRrset } from '../../../src/dataplane/image/rrset-encoder.ts'
 import { canonicalRdata, compareNames, sortRdata } from '../../../src/dataplane/wire/canonical.ts'
 import { formatName, hostnameToWire, lowerName, parseName } from '../../../src/dataplane/wire/name.ts'
@@ -31,9 +34,9 @@ const rrset = (owner: string, type: string, ...data: string[]): WireRrset => ({
 const soa = { rdata: parseRdata('SOA', 'ns1 hostmaster 7 3600 600 86400 60', name), ttlSeconds: 300 }
 const zone = (...rrsets: WireRrset[]) => ({ apex, name, soa, rrsets })
 
-const key = (algorithm: 13 | 15): SigningKey => {
+const key = (algorithm: 13 | 15, duties = allDuties): SigningKey => {
   const secret = Buffer.alloc(32, 1)
-  return signingKey(() => secret, apex, sealKey(secret, apex, makeKeyParts(algorithm)))
+  return signingKey(() => secret, apex, { ...sealKey(secret, apex, makeKeyParts(algorithm)), duties })
 }
 
 const everything = [
@@ -198,6 +201,48 @@ t.test(
     )
   },
 )
+
+t.test('each type is signed by the keys whose duty it is', async (t) => {
+  const none = { published: false, signsKeys: false, signsZone: false, atParent: false }
+  const ksk = key(13, { ...none, published: true, signsKeys: true, atParent: true })
+  const zsk = key(13, { ...none, published: true, signsZone: true })
+  const next = key(13, { ...none, published: true, signsKeys: true })
+  const hidden = key(15, { ...none, signsKeys: true, signsZone: true })
+  const keys = [ksk, zsk, next, hidden]
+  const signed = signZone(zone(...everything), keys, new SignatureBook(), nowS)
+  const tags = (type: number) => signersOf(keys, type).map(({ tag }) => tag)
+  for (const [type, by] of [
+    ['DNSKEY', [ksk, next, hidden]],
+    ['CDS', [ksk, next, hidden]],
+    ['CDNSKEY', [ksk, next, hidden]],
+    ['NS', [zsk, hidden]],
+    ['NSEC', [zsk, hidden]],
+  ] as const) {
+    const number = parseType(type)
+    t.same(
+      tags(number),
+      by.map(({ tag }) => tag),
+      type,
+    )
+    const { ttlSeconds, rdata } = signed.rrsets.find(
+      (each) => each.type === number && each.owner.length === name.length,
+    )!
+    const data = sortRdata(rdata.map((octets) => canonicalRdata(number, octets)))
+    const rrsigs = signed.signatures.find(name, number, ttlSeconds, data)!
+    t.same(
+      rrsigs.map((rrsig) => Buffer.from(rrsig).readUInt16BE(16)),
+      tags(number),
+      `RRSIG of ${type}`,
+    )
+  }
+  const rdataOf = (type: string) => signed.rrsets.find((each) => each.type === parseType(type))!.rdata
+  t.same(
+    rdataOf('DNSKEY'),
+    [ksk, zsk, next].map(({ dnskey }) => dnskey),
+  )
+  t.same(rdataOf('CDNSKEY'), [ksk.dnskey])
+  t.same(rdataOf('CDS'), [dsOf(apex, ksk.dnskey)])
+})
 
 t.test('without the key what was signed is good as long as it lasts, and nothing else is', async (t) => {
   const by = key(13)
