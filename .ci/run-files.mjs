@@ -1,10 +1,13 @@
 // Runs test files as they are, each by a Node of its own or a few of them by one. tap can run them too (`npx tap FILE`), but what it loads
 // into each process and thread, for coverage and for mocks, which no test here has, takes 0.4 s of CPU.
 import { spawn } from 'node:child_process'
+import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 
 /** For tap, inside of the file, to say what did not come. */
 const graceMs = 30_000
+/** In which /proc counts CPU time. */
+const ticksPerSecond = 100
 const batchEntry = fileURLToPath(new URL('batch.mjs', import.meta.url))
 
 /**
@@ -21,11 +24,17 @@ export async function runFiles(batches, { cwd, env, jobs, timeoutSeconds }) {
   const work = async () => {
     for (let batch = waiting.shift(); batch !== undefined; batch = waiting.shift()) {
       const name = batch.join(' ')
-      const { passed, seconds, output } = await runBatch(batch, { cwd, env: env(batch), timeoutSeconds })
+      const { passed, seconds, cpuSeconds, output } = await runBatch(batch, {
+        cwd,
+        env: env(batch),
+        timeoutSeconds,
+      })
       for (const [, test, why] of output.matchAll(/^ *ok \d+ - (.*) # SKIP(.*)/gm))
         skipped.add(`${name}: ${test}:${why}`)
       if (!passed) failed.push(name)
-      console.log(`${passed ? 'ok' : 'not ok'} - ${name} (${seconds} s)${passed ? '' : `\n${output}`}`)
+      console.log(
+        `${passed ? 'ok' : 'not ok'} - ${name} (${seconds} s, CPU ${cpuSeconds} s)${passed ? '' : `\n${output}`}`,
+      )
     }
   }
   await Promise.all(Array.from({ length: jobs }, work))
@@ -45,6 +54,11 @@ function runBatch(batch, { cwd, env, timeoutSeconds }) {
   })
   const timer = setTimeout(() => child.kill('SIGKILL'), timeoutSeconds * 1000 + graceMs)
   let output = ''
+  let cpuSeconds = ''
+  // Before anything else ends, so that the difference is of this one.
+  child.once('exit', () => {
+    cpuSeconds = cpuSinceLastEnd()
+  })
   for (const stream of [child.stdout, child.stderr])
     stream.setEncoding('utf8').on('data', (text) => {
       output += text
@@ -55,7 +69,23 @@ function runBatch(batch, { cwd, env, timeoutSeconds }) {
       // A file whose tests were never reached ends well, too, and says nothing.
       const passed = code === 0 && /^1\.\.\d+/m.test(output)
       if (!passed) output += `\nended with ${signal ?? `code ${code}`}\n`
-      resolve({ passed, output, seconds: ((performance.now() - startedAt) / 1000).toFixed(1) })
+      resolve({ passed, output, cpuSeconds, seconds: ((performance.now() - startedAt) / 1000).toFixed(1) })
     })
   })
+}
+
+let cpuOfEnded = 0
+
+/** CPU of the process that has just ended, with those that it started and waited for. `?` where there is no /proc. */
+function cpuSinceLastEnd() {
+  let fields
+  try {
+    fields = readFileSync('/proc/self/stat', 'utf8').split(') ').at(-1).split(' ')
+  } catch {
+    return '?'
+  }
+  const now = (Number(fields[13]) + Number(fields[14])) / ticksPerSecond
+  const since = now - cpuOfEnded
+  cpuOfEnded = now
+  return since.toFixed(1)
 }
