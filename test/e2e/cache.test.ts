@@ -29,7 +29,8 @@ const outcome = async (daemon: DaemonProcess, path: string, headers?: Record<str
 /** What reads rows of feeds, and what they are declared as. */
 const ofRows =
   /execute [^\n]*: .*from (feed_rows_\d|feed_latest|"feed_stores"|"feeds")|statement: .*from (feed_rows_\d|feed_latest|"feed_stores"|"feeds")/g
-const ofEvents = /from "events" .*order by/g
+// Not those of a node that asks what is new.
+const ofEvents = /from "events" [^\n]*"kind"[^\n]*order by/g
 
 let marks = 0
 /** How often the server was asked for something until now. */
