@@ -21,6 +21,16 @@ export interface Signatures {
   ): readonly Uint8Array[] | undefined
 }
 
+/** How the answers of a service come by their signatures. */
+export interface PlanSigning {
+  /** The service's name: wire form, lower case. */
+  readonly owner: Uint8Array
+  /** The Original TTL; no answer has a greater one. */
+  readonly ttlSeconds: number
+  /** Asked for each RRset that `answerSets` names. */
+  readonly signatures: Signatures
+}
+
 /** What a zone that is to be signed lacks, so that there is no image of it: it would be bogus to whoever validates. */
 export class UnsignedError extends Error {
   /** @param owner wire form */
