@@ -2,13 +2,18 @@
  * What the compile thread knows of signed zones: their keys, opened, and the signatures that were made. No other thread has a key that is
  * open: they come sealed, and the key file is read here.
  */
+import { isDeepStrictEqual } from 'node:util'
 import { compileBrokenZone, ZoneCompiler } from '../../dataplane/image/compile.ts'
+import { nameOf, rdataOf, ttlOf } from '../../dataplane/image/edit.ts'
+import type { ZoneImage } from '../../dataplane/image/image.ts'
 import type { WireRrset } from '../../dataplane/image/rrset-encoder.ts'
+import { types } from '../../dataplane/wire/constants.ts'
 import { nameFields } from '../../dataplane/wire/rdata.ts'
 import type { CatalogZone } from '../catalog/catalog.ts'
+import { editSignedZone } from '../dnssec/edit-signed-zone.ts'
 import { type KeyFile, readKeyFile } from '../dnssec/key-file.ts'
 import { SigningError } from '../dnssec/rrset-signer.ts'
-import { isGiven, reportOf, signZone } from '../dnssec/sign-zone.ts'
+import { isGiven, reportOf, signZone, type UnsignedZone } from '../dnssec/sign-zone.ts'
 import { SignatureBook } from '../dnssec/signature-book.ts'
 import { type SigningKey, signingKey } from '../dnssec/zone-key.ts'
 import type { ServedKey, SigningReport } from '../model/dnssec.ts'
@@ -28,6 +33,23 @@ export class CollectedRrsets implements RrsetSink {
     for (const octets of rrset.rdata) nameFields(rrset.type, octets)
     if (isGiven(rrset.type)) this.rrsets.push(rrset)
   }
+}
+
+/** The zone image that is edited. */
+export interface ImageEdit {
+  /** What the image is of. */
+  readonly before: CatalogZone
+  readonly image: ZoneImage
+  /** Whose RRsets are others, in lower-cased wire form. */
+  readonly owners: readonly Uint8Array[]
+}
+
+/** What a zone is compiled of. */
+export interface ZoneSource {
+  /** Of an edit, what the edited owners own. */
+  readonly collected: CollectedRrsets
+  /** Null for a whole zone. */
+  readonly edit: ImageEdit | null
 }
 
 /** A zone that was compiled, signed. */
@@ -93,20 +115,22 @@ export class SignedZones {
    * @param held whether there is an image of it
    * @throws SigningError when it can't be signed, and what there is of it is good
    */
-  compile(zone: CatalogZone, name: Uint8Array, rrsets: readonly WireRrset[], held: boolean): CompiledSigned {
+  compile(
+    zone: CatalogZone,
+    name: Uint8Array,
+    { collected, edit }: ZoneSource,
+    held: boolean,
+  ): CompiledSigned {
     const { apex } = zone
     const nowSeconds = this.#nowSeconds()
     try {
       const keys = this.#keysOf(zone)
-      const unsigned = { apex, name, soa: soaOf(zone, name), rrsets }
-      const signed = signZone(unsigned, keys, this.#books.get(apex) ?? new SignatureBook(), nowSeconds)
-      const compiler = new ZoneCompiler(name, signed.soa, { signatures: signed.signatures })
-      for (const rrset of signed.rrsets) compiler.add(rrset)
-      const image = compiler.finish()
-      this.#books.set(apex, signed.book)
+      const unsigned = { apex, name, soa: soaOf(zone, name), rrsets: collected.rrsets }
+      const signed =
+        this.#edited(zone, unsigned, keys, edit, nowSeconds) ?? this.#whole(unsigned, keys, edit, nowSeconds)
       if (signed.report.trouble === null) this.#troubles.delete(apex)
       else this.#troubles.set(apex, signed.report.trouble)
-      return { image, report: signed.report, isWhole: true }
+      return { ...signed, isWhole: true }
     } catch (error) {
       if (!(error instanceof SigningError)) throw error
       this.#troubles.set(apex, error.message)
@@ -114,6 +138,38 @@ export class SignedZones {
       if (held && report.endsAt > nowSeconds) throw error
       return { image: compileBrokenZone(name), report, isWhole: false }
     }
+  }
+
+  /** Null when there is nothing to edit, or the whole zone must be signed. */
+  #edited(
+    { apex, keys, dnssec }: CatalogZone,
+    unsigned: UnsignedZone,
+    opened: readonly SigningKey[],
+    edit: ImageEdit | null,
+    nowSeconds: number,
+  ) {
+    const book = this.#books.get(apex)
+    if (edit === null || book === undefined) return null
+    const { before, image, owners } = edit
+    if (!isDeepStrictEqual([before.keys, before.dnssec], [keys, dnssec])) return null
+    return editSignedZone({ ...unsigned, image, owners }, opened, book, nowSeconds)
+  }
+
+  #whole(
+    unsigned: UnsignedZone,
+    keys: readonly SigningKey[],
+    edit: ImageEdit | null,
+    nowSeconds: number,
+  ): Omit<CompiledSigned, 'isWhole'> {
+    const { apex, name } = unsigned
+    const rrsets = edit === null ? unsigned.rrsets : [...restOf(edit), ...unsigned.rrsets]
+    const before = this.#books.get(apex) ?? new SignatureBook()
+    const signed = signZone({ ...unsigned, rrsets }, keys, before, nowSeconds)
+    const compiler = new ZoneCompiler(name, signed.soa, { signatures: signed.signatures })
+    for (const rrset of signed.rrsets) compiler.add(rrset)
+    const image = compiler.finish()
+    this.#books.set(apex, signed.book)
+    return { image, report: signed.report }
   }
 
   /** @returns what is known of a zone, also when it could not be signed; null for one that is not */
@@ -147,4 +203,21 @@ export class SignedZones {
   #open(apex: string, key: ServedKey): SigningKey {
     return signingKey(() => readKeyFile(this.#keyFile ?? { path: '', mayBeMade: false }), apex, key)
   }
+}
+
+/** What an image holds of a zone that is to be signed again, without the RRsets of the edited owners. */
+function restOf({ image, owners }: ImageEdit): WireRrset[] {
+  const left = new Set(owners.map((name) => Buffer.from(name).toString('latin1')))
+  const rest: WireRrset[] = []
+  for (let node = 0; node < image.nodeCount; node++) {
+    const owner = nameOf(image, node)
+    if (left.has(Buffer.from(owner).toString('latin1'))) continue
+    const end = image.firstRrset(node) + image.rrsetCount(node)
+    for (let rrset = image.firstRrset(node); rrset < end; rrset++) {
+      const type = image.type(rrset)
+      if (type === types.soa || !isGiven(type)) continue
+      rest.push({ owner, type, ttlSeconds: ttlOf(image, rrset), rdata: rdataOf(image, node, rrset) })
+    }
+  }
+  return rest
 }

@@ -8,7 +8,7 @@
  */
 import { crc32 } from 'node:zlib'
 import { ZoneCompiler } from '../../dataplane/image/compile.ts'
-import { editZone, nameOf, rdataOf, ttlOf } from '../../dataplane/image/edit.ts'
+import { editZone, rdataOf, ttlOf } from '../../dataplane/image/edit.ts'
 import { ZoneImage } from '../../dataplane/image/image.ts'
 import { type Image, ImageMemory, isPlaced, type PlacedImage } from '../../dataplane/image/image-memory.ts'
 import { types } from '../../dataplane/wire/constants.ts'
@@ -16,9 +16,8 @@ import { hostnameToWire, isSubdomain, lowerName, parseName } from '../../datapla
 import { NameScan } from '../../dataplane/wire/name-scan.ts'
 import { parseType } from '../../dataplane/wire/rdata.ts'
 import type { CatalogZone, Mark } from '../catalog/catalog.ts'
-import { isGiven } from '../dnssec/sign-zone.ts'
 import type { SigningReport } from '../model/dnssec.ts'
-import { CollectedRrsets, type RrsetSink, SignedZones } from './signed-zones.ts'
+import { CollectedRrsets, type RrsetSink, SignedZones, type ZoneSource } from './signed-zones.ts'
 import { type ServiceSlot, soaOf, wireRrset } from './zone-parts.ts'
 import { compilePreview, type ZonePreview } from './zone-preview.ts'
 
@@ -101,7 +100,7 @@ interface Current {
   readonly apex: Uint8Array
   /** Null for a zone that is to be signed. */
   readonly compiler: ZoneCompiler | null
-  readonly collected: CollectedRrsets
+  readonly source: ZoneSource
   /** Rows of it that could not be used. */
   readonly bad: BadRrset[]
 }
@@ -246,11 +245,12 @@ export class ZoneImages {
     const apex = hostnameToWire(job.zone.apex)
     const names = owners.map((owner) => lowerName(parseName(owner, apex)))
     const image = this.#imageOf(held)
-    const collected = new CollectedRrsets()
-    const isSigned = job.zone.dnssec !== null
-    if (isSigned) collectRest(image, names, collected)
-    const compiler = isSigned ? null : editZone(image, apex, soaOf(job.zone, apex), names)
-    const current = { job, apex, compiler, collected, bad: [] }
+    const source = {
+      collected: new CollectedRrsets(),
+      edit: { before: held.zone, image, owners: names },
+    }
+    const compiler = job.zone.dnssec !== null ? null : editZone(image, apex, soaOf(job.zone, apex), names)
+    const current = { job, apex, compiler, source, bad: [] }
     compileRows(work, current, text)
     this.#close(work, current)
   }
@@ -278,7 +278,8 @@ export class ZoneImages {
     this.#work!.waiting.delete(job.zone.apex)
     const apex = hostnameToWire(job.zone.apex)
     const compiler = job.zone.dnssec === null ? new ZoneCompiler(apex, soaOf(job.zone, apex)) : null
-    return { job, apex, compiler, collected: new CollectedRrsets(), bad: [] }
+    const source = { collected: new CollectedRrsets(), edit: null }
+    return { job, apex, compiler, source, bad: [] }
   }
 
   #closeCurrent(): void {
@@ -306,7 +307,7 @@ export class ZoneImages {
 
   /** The image; null when one was made to be served that says nothing but that the zone is broken. */
   #finish(
-    { job: { zone, services }, apex, compiler, collected }: Current,
+    { job: { zone, services }, apex, compiler, source }: Current,
     compiled: Compiled,
   ): SharedArrayBuffer | null {
     if (compiler !== null) {
@@ -314,12 +315,7 @@ export class ZoneImages {
       for (const { name, slot } of services) compiler.addService(hostnameToWire(name), slot)
       return compiler.finish()
     }
-    const { image, report, isWhole } = this.signed.compile(
-      zone,
-      apex,
-      collected.rrsets,
-      this.#held.has(zone.apex),
-    )
+    const { image, report, isWhole } = this.signed.compile(zone, apex, source, this.#held.has(zone.apex))
     compiled.signed.push(report)
     if (isWhole) return image
     this.#behind.add(zone.apex)
@@ -376,22 +372,7 @@ function workOf({ revision, stamp, jobs }: Omit<CompileOrder, 'gone'>): Work {
   return { revision, stamp, waiting, compiled: { images: [], bad: [], kept: [], missing: [], signed: [] } }
 }
 
-const sinkOf = ({ compiler, collected }: Current): RrsetSink => compiler ?? collected
-
-/** What an image holds of a zone that is to be signed again, without the RRsets of some owners. @param names lower-cased wire form */
-function collectRest(image: ZoneImage, names: readonly Uint8Array[], collected: CollectedRrsets): void {
-  const left = new Set(names.map((name) => Buffer.from(name).toString('latin1')))
-  for (let node = 0; node < image.nodeCount; node++) {
-    const owner = nameOf(image, node)
-    if (left.has(Buffer.from(owner).toString('latin1'))) continue
-    const end = image.firstRrset(node) + image.rrsetCount(node)
-    for (let rrset = image.firstRrset(node); rrset < end; rrset++) {
-      const type = image.type(rrset)
-      if (type === types.soa || !isGiven(type)) continue
-      collected.add({ owner, type, ttlSeconds: ttlOf(image, rrset), rdata: rdataOf(image, node, rrset) })
-    }
-  }
-}
+const sinkOf = ({ compiler, source }: Current): RrsetSink => compiler ?? source.collected
 
 const reasonOf = (error: unknown) => (error instanceof Error ? error.message : String(error))
 

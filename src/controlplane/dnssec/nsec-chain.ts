@@ -1,7 +1,7 @@
 /**
  * The chain of NSEC that says what a zone has, and so what it has not (RFC 4034 section 4). Each name that owns data with authority has one,
  * which names the next such name in canonical order; the last one names the apex. Names between two labels that own nothing have none
- * (empty non-terminals), and neither has what lies below a zone cut.
+ * (empty non-terminals), and neither has what lies below a zone cut or a DNAME.
  */
 import type { WireRrset } from '../../dataplane/image/rrset-encoder.ts'
 import { types } from '../../dataplane/wire/constants.ts'
@@ -32,25 +32,50 @@ export function signedOwners(apex: Uint8Array, rrsets: Iterable<WireRrset>): Sig
   )
   const apexKey = canonicalKey(apex)
   const owners: SignedOwner[] = []
-  // What lies below a cut stands behind it.
-  let cut: Uint8Array | null = null
+  // What lies below a cut or a DNAME stands behind it.
+  let hiding: Uint8Array | null = null
   for (const { key, here } of sorted) {
     const name = here[0]!.owner
-    if (cut !== null && isSubdomain(name, cut)) continue
-    const isCut = key !== apexKey && here.some(({ type }) => type === types.ns)
-    cut = isCut ? name : null
-    const seen = isCut ? here.filter(({ type }) => type === types.ns || type === types.ds) : here
-    const signed = isCut ? here.filter(({ type }) => type === types.ds) : here
-    owners.push({ name, listed: [...new Set(seen.map(({ type }) => type))], signed })
+    if (hiding !== null && isSubdomain(name, hiding)) continue
+    const isApex = key === apexKey
+    hiding = doesHide(here, isApex) ? name : null
+    owners.push(signedOwner(name, here, isApex))
   }
   return owners
+}
+
+/** Whether what a name owns hides what lies below it: a zone cut, or a DNAME (RFC 6672 section 2.4). */
+export function doesHide(here: readonly WireRrset[], isApex: boolean): boolean {
+  return here.some(({ type }) => type === types.dname || (type === types.ns && !isApex))
+}
+
+/** @param here all that the name owns */
+export function signedOwner(name: Uint8Array, here: readonly WireRrset[], isApex: boolean): SignedOwner {
+  const isCut = !isApex && here.some(({ type }) => type === types.ns)
+  const seen = isCut ? here.filter(({ type }) => type === types.ns || type === types.ds) : here
+  const signed = isCut ? here.filter(({ type }) => type === types.ds) : here
+  return { name, listed: [...new Set(seen.map(({ type }) => type))], signed }
 }
 
 /** @param ttlSeconds the lesser of the SOA's TTL and MINIMUM (RFC 9077 section 3) */
 export function nsecChain(owners: readonly SignedOwner[], ttlSeconds: number): WireRrset[] {
   return owners.map(({ name, listed }, index) => {
     const next = owners[(index + 1) % owners.length]!.name
-    const bitmap = encodeBitmap([...listed, types.rrsig, types.nsec].sort((a, b) => a - b))
-    return { owner: name, type: types.nsec, ttlSeconds, rdata: [Buffer.concat([next, bitmap])] }
+    return nsecOf(name, next, bitmapOf(listed), ttlSeconds)
   })
+}
+
+/** @param bitmap octets of the field */
+export function nsecOf(
+  owner: Uint8Array,
+  next: Uint8Array,
+  bitmap: Uint8Array,
+  ttlSeconds: number,
+): WireRrset {
+  return { owner, type: types.nsec, ttlSeconds, rdata: [Buffer.concat([next, bitmap])] }
+}
+
+/** What the NSEC of a name says of it. @param listed types without RRSIG and NSEC, each once */
+export function bitmapOf(listed: readonly number[]): Uint8Array {
+  return encodeBitmap([...listed, types.rrsig, types.nsec].sort((a, b) => a - b))
 }

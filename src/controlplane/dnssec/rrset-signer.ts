@@ -63,7 +63,7 @@ export class RrsetSigner {
   /** RDATA of the RRSIG by a key. @throws SigningError, which does not name the RRset */
   sign(rrset: SignableRrset, key: SigningKey): Uint8Array {
     const covered = coveredOctets(rrset)
-    const id = hash('sha256', Buffer.concat([key.dnskey, covered]), 'base64')
+    const id = idOf(key, covered)
     const known = this.#before.find(id)
     const signature =
       known !== undefined && this.#isGood(known, key) ? known : this.#make(rrset, key, covered)
@@ -71,10 +71,8 @@ export class RrsetSigner {
     return Buffer.concat([this.#head(rrset, key, signature), signature.octets])
   }
 
-  #isGood({ inception, expiration }: Signature, { privateKey }: SigningKey): boolean {
-    const left = expiration - this.#nowSeconds
-    const least = privateKey === null ? 0 : signatureTimes.renewSeconds
-    return inception <= this.#nowSeconds && left > least
+  #isGood(known: Signature, { privateKey }: SigningKey): boolean {
+    return isGood(known, this.#nowSeconds, privateKey !== null)
   }
 
   #make(rrset: SignableRrset, key: SigningKey, covered: Uint8Array): Signature {
@@ -108,6 +106,23 @@ export class RrsetSigner {
     return head
   }
 }
+
+/** Whether a signature is used, or made anew. @param renews whether it can be made anew; else it is used as long as it holds */
+export function isGood(
+  { inception, expiration }: Pick<Signature, 'inception' | 'expiration'>,
+  nowSeconds: number,
+  renews: boolean,
+): boolean {
+  return inception <= nowSeconds && expiration - nowSeconds > (renews ? signatureTimes.renewSeconds : 0)
+}
+
+/** By what a book has the signature of an RRset by a key. */
+export function signatureId(key: SigningKey, rrset: SignableRrset): string {
+  return idOf(key, coveredOctets(rrset))
+}
+
+const idOf = ({ dnskey }: SigningKey, covered: Uint8Array) =>
+  hash('sha256', Buffer.concat([dnskey, covered]), 'base64')
 
 /** Labels without the root's, and without the asterisk of a wildcard (RFC 4034 section 3.1.3). */
 function labelsOf(owner: Uint8Array): number {

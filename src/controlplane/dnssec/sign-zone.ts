@@ -4,15 +4,14 @@
  */
 import type { WireRrset } from '../../dataplane/image/rrset-encoder.ts'
 import type { Signatures } from '../../dataplane/image/signatures.ts'
-import { canonicalRdata, sortRdata } from '../../dataplane/wire/canonical.ts'
 import { types } from '../../dataplane/wire/constants.ts'
-import { formatName } from '../../dataplane/wire/name.ts'
-import { parseType, typeName } from '../../dataplane/wire/rdata.ts'
+import { parseType } from '../../dataplane/wire/rdata.ts'
 import { addedTypes, type SigningReport } from '../model/dnssec.ts'
 import { nsecChain, type SignedOwner, signedOwners } from './nsec-chain.ts'
-import { RrsetSigner, SigningError, signatureTimes } from './rrset-signer.ts'
-import { SignatureBook } from './signature-book.ts'
-import { dsOf, type SigningKey, signersOf } from './zone-key.ts'
+import { signatureTimes } from './rrset-signer.ts'
+import type { SignatureBook } from './signature-book.ts'
+import { SigningTable } from './signing-table.ts'
+import { dsOf, type SigningKey } from './zone-key.ts'
 
 /** RRs live no longer than that in caches: a signature has a week left at the least when it is handed out (RFC 6781 section 4.4.2). */
 const mostTtlSeconds = 3 * 86_400
@@ -48,27 +47,14 @@ export function signZone(
   before: SignatureBook,
   nowSeconds: number,
 ): SignedZone {
-  const soa = { ...zone.soa, ttlSeconds: capped(zone.soa.ttlSeconds) }
-  const soaRrset = { owner: zone.name, type: types.soa, ttlSeconds: soa.ttlSeconds, rdata: [soa.rdata] }
-  const given = zone.rrsets.map((rrset) => ({ ...rrset, ttlSeconds: capped(rrset.ttlSeconds) }))
-  const rrsets = [...given, ...keyRrsets(zone, keys)]
-  const owners = signedOwners(zone.name, [soaRrset, ...rrsets])
-  const minimum = Buffer.from(soa.rdata).readUInt32BE(soa.rdata.length - 4)
-  const chain = nsecChain(owners, Math.min(minimum, soa.ttlSeconds))
-  const book = new SignatureBook()
-  const signer = new RrsetSigner(zone.name, before, book, nowSeconds)
-  const signatures = new SignatureTable()
-  for (const rrset of signable(owners, chain)) {
-    const data = sortRdata(rrset.rdata.map((octets) => canonicalRdata(rrset.type, octets)))
-    const canonical = { ...rrset, data }
-    signatures.add(
-      rrset,
-      data,
-      signersOf(keys, rrset.type).map((key) => naming(zone, rrset, () => signer.sign(canonical, key))),
-    )
-  }
-  const trouble = keys.find((key) => key.trouble !== null)?.trouble ?? null
-  const report = { ...reportOf(zone.apex, book), made: signer.made, trouble }
+  const soa = servedSoa(zone)
+  const rrsets = [...zone.rrsets.map(cappedRrset), ...keyRrsets(zone, keys)]
+  const owners = signedOwners(zone.name, [soa.rrset, ...rrsets])
+  const chain = nsecChain(owners, soa.denialTtlSeconds)
+  const signatures = new SigningTable(zone, keys, before, nowSeconds)
+  for (const rrset of signable(owners, chain)) signatures.sign(rrset)
+  const { book, made } = signatures
+  const report = { ...reportOf(zone.apex, book), made, trouble: troubleOf(keys) }
   return { soa, rrsets: [...rrsets, ...chain], signatures, book, report }
 }
 
@@ -89,10 +75,32 @@ export function isGiven(type: number): boolean {
   return !addedNumbers.has(type)
 }
 
+/** Why one of the keys can't sign; null when all can. */
+export function troubleOf(keys: readonly SigningKey[]): string | null {
+  return keys.find((key) => key.trouble !== null)?.trouble ?? null
+}
+
 const capped = (ttlSeconds: number) => Math.min(ttlSeconds, mostTtlSeconds)
 
+/** As it is served signed. */
+export const cappedRrset = (rrset: WireRrset): WireRrset => ({
+  ...rrset,
+  ttlSeconds: capped(rrset.ttlSeconds),
+})
+
+/** The SOA as it is served signed, and the TTL of what denies: the lesser of its TTL and MINIMUM (RFC 9077 section 3). */
+export function servedSoa({ name, soa: { rdata, ttlSeconds } }: Pick<UnsignedZone, 'name' | 'soa'>) {
+  const served = capped(ttlSeconds)
+  const minimum = Buffer.from(rdata).readUInt32BE(rdata.length - 4)
+  const rrset: WireRrset = { owner: name, type: types.soa, ttlSeconds: served, rdata: [rdata] }
+  return { rdata, ttlSeconds: served, rrset, denialTtlSeconds: Math.min(minimum, served) }
+}
+
 /** DNSKEY, and what asks the parent for the DS of it (RFC 7344). */
-function keyRrsets({ apex, name }: UnsignedZone, keys: readonly SigningKey[]): WireRrset[] {
+export function keyRrsets(
+  { apex, name }: Pick<UnsignedZone, 'apex' | 'name'>,
+  keys: readonly SigningKey[],
+): WireRrset[] {
   const dnskeys = keys.filter(({ duties }) => duties.published).map(({ dnskey }) => dnskey)
   const atParent = keys.filter(({ duties }) => duties.atParent).map(({ dnskey }) => dnskey)
   const rrset = (type: string, rdata: readonly Uint8Array[]): WireRrset => ({
@@ -119,43 +127,3 @@ function* signable(owners: readonly SignedOwner[], chain: readonly WireRrset[]):
     yield chain[index]!
   }
 }
-
-function naming<T>({ apex }: UnsignedZone, { owner, type }: WireRrset, sign: () => T): T {
-  try {
-    return sign()
-  } catch (error) {
-    if (!(error instanceof SigningError)) throw error
-    const what = `zone ${apex}: ${formatName(owner)} ${typeName(type)} can't be signed`
-    throw new SigningError(`${what}: ${error.message}`)
-  }
-}
-
-/** Bounded by the RRsets of the zone; it lives while the zone is compiled. */
-class SignatureTable implements Signatures {
-  readonly #found = new Map<
-    string,
-    { readonly data: readonly Uint8Array[]; readonly rrsigs: readonly Uint8Array[] }
-  >()
-
-  add({ owner, type }: WireRrset, data: readonly Uint8Array[], rrsigs: readonly Uint8Array[]): void {
-    this.#found.set(keyOf(owner, type), { data, rrsigs })
-  }
-
-  /** A TTL that is less than the one that was signed is good (RFC 4035 section 5.3.3), as that of the SOA in a negative answer. */
-  find(
-    owner: Uint8Array,
-    type: number,
-    ttl: number,
-    data: readonly Uint8Array[],
-  ): readonly Uint8Array[] | undefined {
-    const found = this.#found.get(keyOf(owner, type))
-    if (found === undefined || !isSame(found.data, data)) return undefined
-    const signed = Buffer.from(found.rrsigs[0]!).readUInt32BE(4)
-    return ttl <= signed ? found.rrsigs : undefined
-  }
-}
-
-const keyOf = (owner: Uint8Array, type: number) => `${type} ${Buffer.from(owner).toString('latin1')}`
-
-const isSame = (a: readonly Uint8Array[], b: readonly Uint8Array[]) =>
-  a.length === b.length && a.every((octets, index) => Buffer.compare(octets, b[index]!) === 0)

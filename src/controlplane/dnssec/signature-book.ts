@@ -2,7 +2,7 @@
  * The signatures of a zone, found again by what they sign: a hash of the key and of the RRset in canonical form. So what has not changed
  * is not signed again, whatever the zone was compiled for: an edit, a restart, a roll back.
  *
- * Bounded by what the zone serves: a book is made anew each time, of what was used.
+ * Bounded by what the zone serves: of what is used no more a book forgets the signatures.
  */
 
 /** RFC 4034 section 3.1. Times are UNIX seconds. */
@@ -32,6 +32,12 @@ export class SignatureBook {
 
   keep(id: string, signature: Signature): void {
     this.#entries.set(id, signature)
+  }
+
+  /** Forgets some, and then takes over those of another book. */
+  change(forgotten: Iterable<string>, added: SignatureBook): void {
+    for (const id of forgotten) this.#entries.delete(id)
+    for (const [id, signature] of added.#entries) this.#entries.set(id, signature)
   }
 
   values(): Iterable<Signature> {

@@ -19,6 +19,7 @@ import type { Signatures } from './signatures.ts'
  * @param owners whose RRsets are left out, in lower-cased wire form; those that the zone doesn't have do no harm
  * @param signatures make it a signed zone: of what is added, and of what is copied and has none in the image, such as glue, which
  *   is the zone's own once its cut is gone
+ * @param left RRsets of other owners that are left out too
  */
 export function editZone(
   image: ZoneImage,
@@ -26,6 +27,7 @@ export function editZone(
   soa: { readonly rdata: Uint8Array; readonly ttlSeconds: number },
   owners: Iterable<Uint8Array>,
   signatures?: Signatures,
+  left: Pick<ReadonlySet<number>, 'has'> = none,
 ): ZoneCompiler {
   const dropped = new Set<number>()
   const scan = new NameScan()
@@ -39,7 +41,7 @@ export function editZone(
     const end = image.firstRrset(node) + image.rrsetCount(node)
     for (let rrset = image.firstRrset(node); rrset < end; rrset++) {
       const type = image.type(rrset)
-      if (type === types.soa) continue
+      if (type === types.soa || left.has(rrset)) continue
       const isDone = signatures === undefined || image.signatureCount(rrset) > 0
       if (isDone && !targetTypes.has(type)) compiler.addFrom(image, node, rrset)
       else {
@@ -53,6 +55,8 @@ export function editZone(
   }
   return compiler
 }
+
+const none: ReadonlySet<number> = new Set()
 
 /** Lower-cased wire form. */
 export function nameOf(image: ZoneImage, node: number): Uint8Array {

@@ -1,0 +1,286 @@
+/** An edit of a signed zone comes to what signing the whole zone anew comes to, octet for octet: Ed25519 signs alike. */
+import { createPublicKey, verify } from 'node:crypto'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import fc from 'fast-check'
+import t, { type Test } from 'tap'
+import type { CatalogZone } from '../../../src/controlplane/catalog/catalog.ts'
+import { SignedZones } from '../../../src/controlplane/compile/signed-zones.ts'
+import { ZoneImages } from '../../../src/controlplane/compile/zone-images.ts'
+import { type KeyFile, readOrMakeKeyFile } from '../../../src/controlplane/dnssec/key-file.ts'
+import { signatureTimes } from '../../../src/controlplane/dnssec/rrset-signer.ts'
+import { makeKeyParts, openKey, privateKeyOf, sealKey } from '../../../src/controlplane/dnssec/zone-key.ts'
+import { allDuties, type SealedKey } from '../../../src/controlplane/model/dnssec.ts'
+import { nameOf, rdataOf, ttlOf } from '../../../src/dataplane/image/edit.ts'
+import { ZoneImage } from '../../../src/dataplane/image/image.ts'
+import { canonicalRdata, sortRdata } from '../../../src/dataplane/wire/canonical.ts'
+import { formatName } from '../../../src/dataplane/wire/name.ts'
+import { typeName } from '../../../src/dataplane/wire/rdata.ts'
+
+const apex = 'example.test'
+const start = 1_800_000_000
+type Row = readonly [owner: string, type: string, ttlSeconds: number | null, data: readonly string[]]
+/** What a zone has, by owner. */
+type Rows = ReadonlyMap<string, readonly Row[]>
+
+interface Signing {
+  readonly keyFile: KeyFile
+  readonly key: SealedKey
+  readonly time: { seconds: number }
+}
+
+async function signing(t: Test): Promise<Signing> {
+  const folder = await mkdtemp(join(tmpdir(), 'pooldns-edit-'))
+  t.teardown(() => rm(folder, { recursive: true }))
+  const keyFile = { path: join(folder, 'dnssec.key'), mayBeMade: true }
+  const key = sealKey(readOrMakeKeyFile(keyFile), apex, makeKeyParts(15))
+  return { keyFile, key, time: { seconds: start } }
+}
+
+const zoneOf = ({ key }: Signing, serial: number, minimumSeconds = 60): CatalogZone => ({
+  apex,
+  serial,
+  ttlSeconds: 300,
+  dnssec: { algorithm: 15 },
+  keys: [{ ...key, duties: allDuties }],
+  soa: {
+    mname: 'ns1.example.test.',
+    rname: 'hostmaster.example.test.',
+    fixedSerial: null,
+    refreshSeconds: 3600,
+    retrySeconds: 600,
+    expireSeconds: 1_209_600,
+    minimumSeconds,
+  },
+})
+
+const order = (zone: CatalogZone, edit: { owners: readonly string[]; text: string } | null) => ({
+  revision: zone.serial,
+  stamp: null,
+  jobs: [{ zone, services: [], edit }],
+  gone: [],
+})
+
+class SignedZone {
+  readonly #images: ZoneImages
+
+  constructor({ keyFile, time }: Signing) {
+    this.#images = new ZoneImages(undefined, new SignedZones(keyFile, () => time.seconds))
+  }
+
+  whole(zone: CatalogZone, rows: Rows) {
+    this.#images.begin(order(zone, null))
+    this.#images.add([{ apex, text: JSON.stringify([...rows.values()].flat()) }])
+    return this.#images.finish()
+  }
+
+  edit(zone: CatalogZone, rows: Rows, owners: readonly string[]) {
+    const text = JSON.stringify(owners.flatMap((owner) => rows.get(owner) ?? []))
+    return this.#images.edit(order(zone, { owners, text }))
+  }
+
+  get image(): ZoneImage {
+    return new ZoneImage(this.#images.held.get(apex)!.image as SharedArrayBuffer)
+  }
+
+  /** Ids and signatures, in an order. */
+  get book(): string[] {
+    const octets = Buffer.from(this.#images.signed.books.get(apex)!.format().subarray(8))
+    return Array.from({ length: octets.length / 104 }, (_, i) =>
+      octets.toString('hex', 104 * i, 104 * (i + 1)),
+    ).sort()
+  }
+}
+
+function* rrsetsOf(image: ZoneImage): Generator<readonly [node: number, rrset: number]> {
+  for (let node = 0; node < image.nodeCount; node++) {
+    const end = image.firstRrset(node) + image.rrsetCount(node)
+    for (let rrset = image.firstRrset(node); rrset < end; rrset++) yield [node, rrset]
+  }
+}
+
+/** Everything that an image says: RRsets and signatures by owner, the chain in its order, and the SOA of negative answers. */
+function contentsOf(image: ZoneImage): string[] {
+  const octets = (rrset: number) => {
+    const from = image.wire(rrset)
+    const to = from + image.wireLength(rrset) + image.signatureLength(rrset)
+    return Buffer.from(image.bytes.slice(from, to)).toString('hex')
+  }
+  const found = Array.from(
+    rrsetsOf(image),
+    ([node, rrset]) => `${formatName(nameOf(image, node))} ${octets(rrset)}`,
+  )
+  const chain = Array.from(image.nodesInOrder().subarray(0, image.chainLength), (node) =>
+    formatName(nameOf(image, node)),
+  )
+  return [...found.sort(), ...chain, octets(image.negativeSoa)]
+}
+
+/** What in an image has a signature that does not fit, or one that is to be made anew. */
+function unfit(image: ZoneImage, { keyFile, key, time }: Signing): string[] {
+  const parts = openKey(readOrMakeKeyFile(keyFile), apex, key)
+  const publicKey = createPublicKey(privateKeyOf(parts))
+  const found: string[] = []
+  for (const [node, rrset] of rrsetsOf(image)) {
+    if (image.signatureCount(rrset) === 0) continue
+    const owner = nameOf(image, node)
+    const type = image.type(rrset)
+    const ttl = ttlOf(image, rrset)
+    const rrs = sortRdata(rdataOf(image, node, rrset).map((octets) => canonicalRdata(type, octets))).map(
+      (rdata) => {
+        const fixed = Buffer.alloc(10)
+        fixed.writeUInt16BE(type)
+        fixed.writeUInt16BE(1, 2)
+        fixed.writeUInt32BE(ttl, 4)
+        fixed.writeUInt16BE(rdata.length, 8)
+        return Buffer.concat([owner, fixed, rdata])
+      },
+    )
+    const from = image.wire(rrset) + image.wireLength(rrset)
+    const rrsig = Buffer.from(image.bytes.slice(from + 12, from + image.signatureLength(rrset)))
+    const fits = verify(null, Buffer.concat([rrsig.subarray(0, -64), ...rrs]), publicKey, rrsig.subarray(-64))
+    const isDue = rrsig.readUInt32BE(8) - time.seconds <= signatureTimes.renewSeconds
+    if (!fits || isDue) found.push(`${formatName(owner)} ${typeName(type)} ${fits ? 'is due' : 'is wrong'}`)
+  }
+  return found
+}
+
+const owners = [
+  'a',
+  'b',
+  '*',
+  'x.a',
+  '*.x.a',
+  'y.x.a',
+  'deep.down.b',
+  'c',
+  'ns.c',
+  'z.ns.c',
+  'd',
+  'x.d',
+  '\\000.a',
+]
+const data: Readonly<Record<string, readonly string[]>> = {
+  A: ['192.0.2.1', '192.0.2.2'],
+  TXT: ['"x"', '"y"'],
+  MX: ['10 a.example.test.', '20 ns.c.example.test.', '10 elsewhere.test.'],
+  NS: ['ns.c.example.test.', 'ns.elsewhere.test.'],
+  DS: [`1 13 2 ${'ab'.repeat(32)}`],
+  DNAME: ['b.example.test.', 'elsewhere.test.'],
+  HTTPS: ['1 A.example.test. alpn=h2'],
+}
+
+const rrsetIn = fc
+  .constantFrom(...Object.keys(data))
+  .chain((type) =>
+    fc
+      .tuple(fc.subarray([...data[type]!], { minLength: 1 }), fc.constantFrom(null, 7, 900_000))
+      .map(([values, ttl]) => ({ type, ttl, values: type === 'DNAME' ? values.slice(0, 1) : values })),
+  )
+const ownerIn = (owner: string) =>
+  fc
+    .uniqueArray(rrsetIn, { maxLength: 3, selector: ({ type }) => type })
+    .map((rrsets): Row[] => [
+      ...(owner === '@' ? [['@', 'NS', null, ['ns.elsewhere.test.']] as const] : []),
+      ...rrsets
+        .filter(({ type }) => owner !== '@' || type !== 'NS')
+        .map(({ type, ttl, values }) => [owner, type, ttl, values] as const),
+    ])
+const someOwners = (minLength: number) =>
+  fc
+    .subarray(['@', ...owners], { minLength, maxLength: 6 })
+    .chain((chosen) => fc.tuple(...chosen.map((owner) => fc.tuple(fc.constant(owner), ownerIn(owner)))))
+
+t.test('edits come to what the whole zone comes to', async (t) => {
+  const with15 = await signing(t)
+  fc.assert(
+    fc.property(someOwners(3), fc.array(someOwners(0), { minLength: 1, maxLength: 5 }), (first, edits) => {
+      let rows: Rows = new Map([['@', [['@', 'NS', null, ['ns.elsewhere.test.']] as const]], ...first])
+      const edited = new SignedZone(with15)
+      edited.whole(zoneOf(with15, 1), rows)
+      for (const [index, edit] of edits.entries()) {
+        rows = new Map([...rows, ...edit])
+        const zone = zoneOf(with15, index + 2)
+        const after = edited.edit(
+          zone,
+          rows,
+          edit.map(([owner]) => owner),
+        )
+        const anew = new SignedZone(with15)
+        const whole = anew.whole(zone, rows)
+        t.same(after.kept, [])
+        t.same(contentsOf(edited.image), contentsOf(anew.image))
+        t.same(edited.book, anew.book)
+        t.same({ ...after.signed[0], made: 0 }, { ...whole.signed[0], made: 0 })
+      }
+      t.same(unfit(edited.image, with15), [])
+      return t.passing()
+    }),
+    { numRuns: 150 },
+  )
+})
+
+/** Rows of many names. */
+function manyRows(count: number): Rows {
+  const rows = Array.from({ length: count }, (_, i): readonly [string, Row[]] => [
+    `h${i}`,
+    [[`h${i}`, 'A', null, ['192.0.2.1']]],
+  ])
+  return new Map([['@', [['@', 'NS', null, ['ns.elsewhere.test.']] as const]], ...rows])
+}
+
+t.test('what has to be made anew is, an edit of names waiting for no more than some', async (t) => {
+  const with15 = await signing(t)
+  const zone = new SignedZone(with15)
+  const rows = manyRows(800)
+  const first = zone.whole(zoneOf(with15, 1), rows)
+  const { renewAt, signatures } = first.signed[0]!
+  t.match(zone.edit(zoneOf(with15, 2), rows, []), { signed: [{ made: 1 }] })
+  with15.time.seconds = renewAt + 3600
+  const someDue = unfit(zone.image, with15).length
+  t.ok(someDue > 0 && someDue < signatures / 2, `${someDue}`)
+  const renewed = zone.edit(zoneOf(with15, 3), rows, [])
+  t.ok(renewed.signed[0]!.made >= someDue && renewed.signed[0]!.made <= someDue + 1)
+  t.same(unfit(zone.image, with15), [])
+  t.equal(renewed.signed[0]!.signatures, signatures)
+
+  with15.time.seconds += 8 * 86_400
+  const beside = zone.edit(zoneOf(with15, 4), rows, ['h7'])
+  t.ok(beside.signed[0]!.made >= 1000 && beside.signed[0]!.made < 1010, `${beside.signed[0]!.made}`)
+  zone.edit(zoneOf(with15, 5), rows, [])
+  t.same(unfit(zone.image, with15), [])
+  with15.time.seconds -= 20 * 86_400
+  t.match(zone.edit(zoneOf(with15, 6), rows, []), { signed: [{ made: signatures }] }, 'a clock set back')
+})
+
+t.test('the whole zone is signed where the chain has another TTL, or keys are others', async (t) => {
+  const with15 = await signing(t)
+  const zone = new SignedZone(with15)
+  const rows = manyRows(20)
+  const { signatures } = zone.whole(zoneOf(with15, 1), rows).signed[0]!
+  // The SOA and all NSECs.
+  t.match(zone.edit(zoneOf(with15, 2, 90), rows, []), { signed: [{ made: 22 }] })
+  const key = sealKey(readOrMakeKeyFile(with15.keyFile), apex, makeKeyParts(15))
+  const other = { ...with15, key }
+  t.match(zone.edit(zoneOf(other, 3, 90), rows, ['h3']), { signed: [{ made: signatures, signatures }] })
+  t.same(unfit(zone.image, other), [])
+})
+
+t.test('without the key an edit fails, and what was signed stays as it is', async (t) => {
+  const with15 = await signing(t)
+  const zone = new SignedZone(with15)
+  const rows = manyRows(20)
+  zone.whole(zoneOf(with15, 1), rows)
+  const { book } = zone
+  const before = contentsOf(zone.image)
+  // In the place of one that was opened.
+  const closed = {
+    ...zoneOf(with15, 2),
+    keys: [{ ...with15.key, duties: allDuties, sealed: with15.key.sealed.replace(/.$/, 'A') }],
+  }
+  const failed = zone.edit(closed, rows, ['h3'])
+  t.match(failed, { kept: [apex], bad: [{ message: /can't be signed/ }] })
+  t.same(zone.book, book)
+  t.same(contentsOf(zone.image), before)
+})
