@@ -35,7 +35,10 @@ export interface EventRecorderOptions {
   readonly onStored?: () => void
 }
 
-const flushEveryMs = 100
+/** While they can't be stored. */
+const retryEveryMs = 100
+/** How long what happens at once is gathered. */
+const gatherMs = 50
 const maxEvents = 10_000
 
 export class EventRecorder {
@@ -49,7 +52,8 @@ export class EventRecorder {
     this.#options = options
     this.#loop = new PollLoop({
       look: () => this.#flush(),
-      everyMs: () => flushEveryMs,
+      everyMs: () => (this.#events.length > 0 ? retryEveryMs : Number.POSITIVE_INFINITY),
+      settleMs: () => gatherMs,
       lastLook: true,
       onError: options.onError,
     })
@@ -88,6 +92,7 @@ export class EventRecorder {
     })
     this.#events.push(...events)
     this.#trim()
+    this.#loop.hint()
     return events
   }
 

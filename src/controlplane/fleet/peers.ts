@@ -14,16 +14,7 @@ import type { Votes } from '../health/quorum.ts'
 import { formatMemberKey, type MemberKey } from '../model/member-key.ts'
 import type { MemberReport, NodeRecord, NodeVerdicts } from '../model/observation.ts'
 import type { Database } from '../store/database.ts'
-import {
-  beat,
-  leave,
-  listNodes,
-  listPeers,
-  type Peer,
-  readReports,
-  readVerdicts,
-  saveReports,
-} from '../store/fleet.ts'
+import { beat, leave, lookAround, type Peer, readReports, readVerdicts, saveReports } from '../store/fleet.ts'
 import { Alarm } from '../timing/alarm.ts'
 import { monotonicClock } from '../timing/clock.ts'
 import { PollLoop } from '../timing/poll-loop.ts'
@@ -250,8 +241,7 @@ export class Peers {
       verdicts: news ? { version, byPool: sent ?? {} } : null,
     })
     await saveReports(tx, reports)
-    const nodes = await listNodes(tx, this.#staleMs)
-    const peers = await listPeers(tx, node.id, this.#staleMs)
+    const { nodes, peers } = await lookAround(tx, node.id, this.#staleMs)
     const voters = peers.filter(({ suspect }) => !suspect)
     const said = this.#said
     const changed = voters.filter((voter) => said.get(voter.id)?.version !== voter.version)

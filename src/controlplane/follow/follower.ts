@@ -41,7 +41,7 @@ import type { MemberHealth } from '../model/observation.ts'
 import type { MemberPattern } from '../model/override-index.ts'
 import type { LocationMaps } from '../serve/location-maps.ts'
 import type { CatalogStep, Publisher, ZoneToServe } from '../serve/publisher.ts'
-import { changesSince, type HistoryBreak, historyBreak, isRefused } from '../store/changes.ts'
+import { changesSince, type HistoryBreak, historyBreak, isRefused, isStillAt } from '../store/changes.ts'
 import type { Database, Tx } from '../store/database.ts'
 import { loadHealth } from '../store/health.ts'
 import { isOtherSchema } from '../store/schema-version.ts'
@@ -135,6 +135,8 @@ export class Follower implements AsyncDisposable {
   /** Epoch of the compile thread that has, or is to get, the images of what is served. */
   #epoch = 0
   #hints: Disposable | undefined
+  /** There is something to read, as far as anybody says: no look before the look. */
+  #hinted = true
   #broken: FoundBreak | null = null
   /** The schema, as `newerSchema` has it, under which parts could last not be read. */
   #lackingUnder: string | null = null
@@ -188,7 +190,7 @@ export class Follower implements AsyncDisposable {
     const { database, onHint } = this.#options
     this.#hints = database.listen(() => {
       onHint?.()
-      this.#loop.hint()
+      this.#hint()
     })
     this.#loop.start()
   }
@@ -205,7 +207,7 @@ export class Follower implements AsyncDisposable {
       progress.fallBehind(apex, { from: catalog.revision + 1, to: catalog.revision, lost: false })
     }
     this.#lane.touch(new Map(there), catalog)
-    this.#loop.hint()
+    this.#hint()
   }
 
   /** Gives up what is being compiled. */
@@ -219,8 +221,23 @@ export class Follower implements AsyncDisposable {
     await this.stop()
   }
 
+  #hint(): void {
+    this.#hinted = true
+    this.#loop.hint()
+  }
+
+  /** Whether there is nothing to be done, as a poll finds it nearly always: a glance tells, at a tenth of what a look costs. */
+  async #isLevel(): Promise<boolean> {
+    const { database, publisher, compiler, origin } = this.#options
+    if (this.#hinted || this.#lost || !this.#loadedOnce || this.#broken !== null) return false
+    if (this.#bad.lacksParts || this.#epoch !== compiler.epoch || this.#lane.hasNext) return false
+    return isStillAt(database, publisher.catalog, origin())
+  }
+
   /** @returns whether there may be more at once */
   async #look(): Promise<boolean> {
+    if (await this.#isLevel()) return false
+    this.#hinted = false
     const { database, compiler, known } = this.#options
     const { signal } = this.#loop
     const images = this.#loadedOnce || compiler.epoch > 0 ? null : await known()
@@ -408,7 +425,7 @@ export class Follower implements AsyncDisposable {
     }
     this.#noteLoaded()
     // After a failure it is the poll that tries again.
-    if (left !== turn.touched && this.#lane.hasNext) this.#loop.hint()
+    if (left !== turn.touched && this.#lane.hasNext) this.#hint()
   }
 
   async #compile(

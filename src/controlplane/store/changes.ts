@@ -1,6 +1,6 @@
 import { asc, eq, gt } from '../../../schema/drizzle.ts'
 import { changes, configRevision } from '../../../schema/journal.ts'
-import { isForeign } from './identity.ts'
+import { type Identity, isForeign } from './identity.ts'
 import { currentRevision } from './revision.ts'
 import type { ChangeKind, Tx } from './transaction.ts'
 
@@ -58,6 +58,18 @@ export type HistoryBreak = (typeof historyBreaks)[number]
 /** Those in which a node goes on with what it has, until somebody says that the database is meant. */
 export const isRefused = (found: HistoryBreak | undefined) => found === 'empty' || found === 'foreign'
 
+/** What is known of a revision. */
+interface KnownRevision {
+  readonly revision: number
+  readonly stamp: string | null
+}
+
+/** Where a database stands, and what it has as the stamp of a revision that is known. */
+interface Standing extends Identity {
+  readonly current: number
+  readonly stamp: string | null
+}
+
 /**
  * Whether a database still has a revision in its history; null when it has, as far as can be told.
  *
@@ -65,22 +77,57 @@ export const isRefused = (found: HistoryBreak | undefined) => found === 'empty' 
  */
 export async function historyBreak(
   tx: Tx,
-  { revision, stamp }: { readonly revision: number; readonly stamp: string | null },
+  known: KnownRevision,
   database: string | null,
 ): Promise<{ readonly found: HistoryBreak | null; readonly database: string | null }> {
-  const [row, there] = await Promise.all([
+  const [row, stamp] = await Promise.all([
     tx.select().from(configRevision),
-    revision <= 0 ? null : stampOf(tx, revision),
+    known.revision <= 0 ? null : stampOf(tx, known.revision),
   ])
   const { revision: current = 0, databaseId: id = null, replaces = [] } = row[0] ?? {}
-  const of = (found: HistoryBreak | null) => ({ found, database: id })
-  if (revision <= 0) return of(null)
-  if (current === 0) return of('empty')
-  if (isForeign({ id, replaces }, database)) return of('foreign')
-  if (current < revision) return of('back')
+  return { found: breakOf({ current, id, replaces, stamp }, known, database), database: id }
+}
+
+/** Whether a database is at that revision, of its own history: there is nothing to be read then. One round trip, and none of drizzle's work. */
+export async function isStillAt(
+  glances: Glances,
+  known: KnownRevision,
+  database: string | null,
+): Promise<boolean> {
+  const rows = await glances.glance<StandingRow>(standingAt(known.revision))
+  const { revision = 0, database_id: id = null, replaces = [], stamp = null } = rows[0] ?? {}
+  const current = Number(revision)
+  return current === known.revision && breakOf({ current, id, replaces, stamp }, known, database) === null
+}
+
+/** Who runs one statement in a transaction of its own. */
+interface Glances {
+  glance<Row extends object>(statement: string): Promise<Row[]>
+}
+
+interface StandingRow {
+  readonly revision: string
+  readonly database_id: string | null
+  readonly replaces: readonly string[]
+  readonly stamp: string | null
+}
+
+const standingAt = (revision: number) =>
+  `select revision, database_id, replaces, (select stamp from changes where revision = ${BigInt(revision)} limit 1) as stamp from config_revision`
+
+function breakOf(
+  { current, id, replaces, stamp }: Standing,
+  known: KnownRevision,
+  database: string | null,
+): HistoryBreak | null {
+  if (known.revision <= 0) return null
+  if (current === 0) return 'empty'
+  if (isForeign({ id, replaces }, database)) return 'foreign'
+  if (current < known.revision) return 'back'
   const isOther =
-    (database !== null && id !== database) || (stamp !== null && there !== null && there !== stamp)
-  return of(isOther ? 'other' : null)
+    (database !== null && id !== database) ||
+    (known.stamp !== null && stamp !== null && stamp !== known.stamp)
+  return isOther ? 'other' : null
 }
 
 /** Stamps of the revisions after one, as far as they are there. Bounded by what is kept of the change feed. */

@@ -14,7 +14,6 @@
  */
 import { randomUUID } from 'node:crypto'
 import type pg from 'pg'
-import { drizzle } from '../../../schema/drizzle.ts'
 import { ControlError } from '../model/errors.ts'
 import { pause } from '../timing/clock.ts'
 import { ChangeListener } from './change-listener.ts'
@@ -177,6 +176,18 @@ export class Database implements AsyncDisposable {
     return this.#read(beginOf(this.kind, readOnly), work)
   }
 
+  /**
+   * One statement on a snapshot of its own: a `read` that is one message there and one back, for who looks again and again.
+   *
+   * @param statement without values; it may be planned anew each time
+   */
+  async glance<Row extends object>(statement: string): Promise<Row[]> {
+    const begin = `${beginOf(this.kind, readOnly, { first: statement })}; commit`
+    const told = await this.#transaction(begin, (_session, begun) => begun, { isWhole: true })
+    // Of several statements in one message it is an array, which pg's types don't know: the schema and COMMIT come behind.
+    return (told as unknown as pg.QueryResult<Row>[]).at(-3)!.rows
+  }
+
   /** A `read` whose statements may take longer, such as sorting all RRsets of a large zone. */
   async readMuch<T>(work: (tx: Tx) => Promise<T>): Promise<T> {
     return this.#read(beginOf(this.kind, readOnly, { timeoutMs: longTimeoutMs }), work, longTimeoutMs)
@@ -184,11 +195,11 @@ export class Database implements AsyncDisposable {
 
   /** One transaction that changes what is not configuration, so needs no revision: health, events, lookups, tokens. */
   async record<T>(work: (tx: Tx) => Promise<T>): Promise<T> {
-    return this.#transaction(beginOf(this.kind, readCommitted), async (tx, commit, begun) => {
+    return this.#transaction(beginOf(this.kind, readCommitted), async (session, begun) => {
       // Outside of a transaction each statement would be one.
       await begun
-      const result = await work(tx)
-      await commit()
+      const result = await work(session.tx)
+      await session.commit()
       return result
     })
   }
@@ -207,12 +218,12 @@ export class Database implements AsyncDisposable {
     work: (write: Write) => Promise<T>,
     accepts?: 'empty',
   ): Promise<{ revision: number; result: T }> {
-    const begin = beginOf(this.kind, readCommitted, { lock: lockRevision })
+    const begin = beginOf(this.kind, readCommitted, { first: lockRevision })
     const transaction = () =>
-      this.#transaction(begin, async (tx, commit, begun) => {
-        const unit = this.#unit(tx, by, begun)
+      this.#transaction(begin, async (session, begun) => {
+        const unit = this.#unit(session.tx, by, begun)
         try {
-          return await this.#finish(unit, await work(unit), commit, accepts)
+          return await this.#finish(unit, await work(unit), session.commit, accepts)
         } catch (error) {
           // Without the lock nothing that was found counts.
           await unit.held()
@@ -255,13 +266,13 @@ export class Database implements AsyncDisposable {
     const transaction = () =>
       this.#transaction(
         begin,
-        async (tx, commit, begun) => {
+        async ({ tx, commit }, begun) => {
           await begun
           this.#schema.throwIfOther()
           const staged = await stage(tx)
           return embedded ? locked(tx, staged, commit) : this.#writes.run(() => locked(tx, staged, commit))
         },
-        longTimeoutMs,
+        { timeoutMs: longTimeoutMs },
       )
     const run = () => (embedded ? this.#writes.run(transaction) : transaction())
     return this.#written(await (how === 'at-once' ? run() : this.#stagedWrites.run(run)))
@@ -361,23 +372,23 @@ export class Database implements AsyncDisposable {
   #read<T>(begin: string, work: (tx: Tx) => Promise<T>, timeoutMs?: number): Promise<T> {
     return this.#transaction(
       begin,
-      async (tx, commit) => {
-        const result = await work(tx)
-        commit().catch(() => {})
+      async (session) => {
+        const result = await work(session.tx)
+        session.commit().catch(() => {})
         return result
       },
-      timeoutMs,
+      { timeoutMs },
     )
   }
 
   /**
    * Runs `work` behind `begin`, whose answer it may await. What it does not commit is rolled back. `timeoutMs` is for a single
-   * statement, where that may take longer than they do.
+   * statement, where that may take longer than they do; where it `isWhole`, `begin` goes to the end of the transaction.
    */
   async #transaction<T>(
     begin: string,
-    work: (tx: Tx, commit: Commit, begun: Promise<pg.QueryResult>) => Promise<T>,
-    timeoutMs?: number,
+    work: (session: Session, begun: Promise<pg.QueryResult>) => Promise<T>,
+    { timeoutMs, isWhole = false }: { timeoutMs?: number | undefined; isWhole?: boolean } = {},
   ): Promise<T> {
     const startedAt = performance.now()
     try {
@@ -385,7 +396,7 @@ export class Database implements AsyncDisposable {
       for (;;) {
         const loan = await this.#borrow()
         const session = this.#session(loan, this.kind === 'postgres', timeoutMs)
-        const begun = session.query(begin).then((results) => {
+        const begun = (isWhole ? session.whole(begin) : session.query(begin)).then((results) => {
           this.#schema.see(results)
           if (this.#schema.older) this.#bare = true
           return results
@@ -395,7 +406,7 @@ export class Database implements AsyncDisposable {
           (error: unknown) => breaksConnection(error) && performance.now() - startedAt < staleWithinMs,
         )
         try {
-          const result = await work(drizzle(session as unknown as pg.Client), session.commit, begun)
+          const result = await work(session, begun)
           this.#standing.succeeded(!begin.startsWith(`begin ${readOnly}`))
           return result
         } catch (error) {

@@ -1,5 +1,5 @@
 /** What nodes tell each other through the database: that they are there, what they have measured, and reports on members. */
-import { and, asc, eq, inArray, ne, sql } from '../../../schema/drizzle.ts'
+import { asc, eq, inArray, sql } from '../../../schema/drizzle.ts'
 import { nodes, reports } from '../../../schema/fleet.ts'
 import { Percent, Words } from '../document/fields.ts'
 import { map } from '../document/forms.ts'
@@ -41,13 +41,7 @@ export async function leave(tx: Tx, id: string): Promise<void> {
 
 /** Every node that has been seen within a day, in the order of ids. */
 export async function listNodes(tx: Tx, liveForMs: number): Promise<NodeRecord[]> {
-  const live = seenWithin(`${liveForMs} milliseconds`)
-  const { id, name, version, startedAt, seenAt, revision, suspect } = nodes
-  return tx
-    .select({ id, name, version, startedAt, seenAt, revision, suspect, live })
-    .from(nodes)
-    .where(seenWithin(forgetAfter))
-    .orderBy(asc(nodes.id))
+  return (await seenNodes(tx, liveForMs)).map(({ verdictsVersion: _, ...node }) => node)
 }
 
 /** The live nodes, and the revision that each serves of the history that the database has: -1 for one of another history. */
@@ -75,13 +69,29 @@ export interface Peer {
   readonly version: number
 }
 
-/** The live nodes but `self`, with the version of their verdicts. */
-export async function listPeers(tx: Tx, self: string, liveForMs: number): Promise<Peer[]> {
-  const { id, suspect, verdictsVersion: version, revision } = nodes
+/** Every node as `listNodes` has them, and of those the live ones but `self` as peers. */
+export async function lookAround(
+  tx: Tx,
+  self: string,
+  liveForMs: number,
+): Promise<{ readonly nodes: NodeRecord[]; readonly peers: Peer[] }> {
+  const rows = await seenNodes(tx, liveForMs)
+  return {
+    nodes: rows.map(({ verdictsVersion: _, ...node }) => node),
+    peers: rows
+      .filter(({ id, live }) => live && id !== self)
+      .map(({ id, suspect, verdictsVersion: version, revision }) => ({ id, suspect, version, revision })),
+  }
+}
+
+function seenNodes(tx: Tx, liveForMs: number) {
+  const live = seenWithin(`${liveForMs} milliseconds`)
+  const { id, name, version, startedAt, seenAt, revision, suspect, verdictsVersion } = nodes
   return tx
-    .select({ id, suspect, version, revision })
+    .select({ id, name, version, startedAt, seenAt, revision, suspect, live, verdictsVersion })
     .from(nodes)
-    .where(and(ne(nodes.id, self), seenWithin(`${liveForMs} milliseconds`)))
+    .where(seenWithin(forgetAfter))
+    .orderBy(asc(nodes.id))
 }
 
 const seenWithin = (interval: string) =>

@@ -49,9 +49,10 @@ export class SchemaVersion {
     return this.#older
   }
 
-  /** Takes what `readSchema` told as the last of several statements in one message: an array, which pg's types don't know. */
+  /** Takes what `readSchema` told as the last of several statements in one message that tell something: an array, which pg's types don't know. */
   see(results: unknown): void {
-    const { migrations, latest } = [results as pg.QueryResult<SchemaRow>].flat().at(-1)!.rows[0]!
+    const told = [results as pg.QueryResult<SchemaRow>].flat().findLast(({ rows }) => rows.length > 0)
+    const { migrations, latest } = told!.rows[0]!
     const known = knownMigrations()
     const newer = migrations > known ? latest : null
     this.#older = migrations < known

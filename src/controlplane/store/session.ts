@@ -8,9 +8,11 @@
  * The embedded database takes one message at a time. There they wait here for each other; it is no round trip away.
  */
 import type pg from 'pg'
+import { drizzle } from '../../../schema/drizzle.ts'
 import type { Connections, Loan } from './connections.ts'
 import { breaksConnection, isAborted } from './postgres-errors.ts'
 import { cut } from './server-pool.ts'
+import type { Tx } from './transaction.ts'
 
 export interface SessionOptions {
   readonly pipelined: boolean
@@ -34,11 +36,18 @@ export class Session {
   #open = 0
   #silence: NodeJS.Timeout | undefined
   readonly #hurry = () => this.#listen()
+  #tx: Tx | undefined
 
   constructor(loan: Loan, options: SessionOptions) {
     this.#loan = loan
     this.#options = options
     options.connections.hurried.addEventListener('abort', this.#hurry)
+  }
+
+  /** The same for drizzle. */
+  get tx(): Tx {
+    this.#tx ??= drizzle(this as unknown as pg.Client)
+    return this.#tx
   }
 
   /** Whether COMMIT has been sent: who gets no answer then does not know what came of it. */
@@ -69,6 +78,13 @@ export class Session {
     )
     if (!pipelined) this.#before = answer.catch(() => {})
     return answer
+  }
+
+  /** Runs a text that is the whole transaction, with its COMMIT: one that failed is rolled back at the end. */
+  async whole(text: string): Promise<pg.QueryResult> {
+    const results = await this.query(text)
+    this.#ended = Promise.resolve()
+    return results
   }
 
   readonly commit: Commit = () => {

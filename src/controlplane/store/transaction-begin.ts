@@ -16,14 +16,14 @@ export const readCommitted = 'isolation level read committed'
 /**
  * Several statements in one text.
  *
- * @param lock a statement that takes a lock, before the look at the schema: a migration that came first is seen then
+ * @param first a statement before the look at the schema: of one that takes a lock, a migration that came first is seen then
  */
 export function beginOf(
   kind: 'postgres' | 'embedded',
   mode: typeof readOnly | typeof readCommitted,
-  { timeoutMs = statementTimeoutMs, lock }: { timeoutMs?: number; lock?: string } = {},
+  { timeoutMs = statementTimeoutMs, first }: { timeoutMs?: number; first?: string } = {},
 ): string {
-  const behind = [...(lock === undefined ? [] : [lock]), readSchema]
+  const behind = [...(first === undefined ? [] : [first]), readSchema]
   // PGlite has no timers to end a statement by, and nobody to share its locks with.
   if (kind === 'embedded') return [`begin ${mode}`, ...behind].join('; ')
   const idleMs = timeoutMs > statementTimeoutMs ? timeoutMs : idleTimeoutMs

@@ -14,6 +14,7 @@ import { setImmediate } from 'node:timers/promises'
 import { collectDefaultMetrics, Gauge, Registry } from 'prom-client'
 import { CacheMetrics } from './cache.ts'
 import { type DnsCounters, registerDnsMetrics } from './dns.ts'
+import { hardlyEverMs, registerEventLoopMetrics } from './event-loop.ts'
 import { renderPage } from './exposition.ts'
 import { FaultMetrics } from './faults.ts'
 import { FeedMetrics } from './feeds.ts'
@@ -234,7 +235,8 @@ async function familyOf(metric: Exposed | Counted): Promise<MetricFamily> {
 
 /** What prom-client brings, and which version runs. */
 function registerProcessMetrics(registry: Registry, version: string): void {
-  collectDefaultMetrics({ register: registry })
+  collectDefaultMetrics({ register: registry, eventLoopMonitoringPrecision: hardlyEverMs })
+  registerEventLoopMetrics(registry)
   for (const metric of registry.getMetricsAsArray()) {
     const { name } = metric as unknown as { readonly name: string }
     if (metric instanceof Gauge && name.endsWith('_total')) registry.removeSingleMetric(name)

@@ -6,7 +6,7 @@ import {
   beat,
   leave,
   listNodes,
-  listPeers,
+  lookAround,
   pruneFleet,
   readReports,
   readVerdicts,
@@ -73,12 +73,12 @@ export const fleetSuite: Suite = async (t, database) => {
       t.same(found[0]!.startedAt, startedAt)
       t.ok(found[0]!.seenAt instanceof Date)
       const ids = async (self: string) =>
-        (await database.read((tx) => listPeers(tx, self, 10_000))).map(({ id }) => id).sort()
+        (await database.read((tx) => lookAround(tx, self, 10_000))).peers.map(({ id }) => id)
       t.same(await ids('x'), ['a', 'b'], 'who is silent is no peer')
       t.same(await ids('a'), ['b'], 'nor is who asks')
-      t.same(await database.read((tx) => listPeers(tx, 'b', 10_000)), [
-        { id: 'a', suspect: false, version: 1, revision: 3 },
-      ])
+      const around = await database.read((tx) => lookAround(tx, 'b', 10_000))
+      t.same(around.peers, [{ id: 'a', suspect: false, version: 1, revision: 3 }])
+      t.same(around.nodes, found, 'and every node, this one too')
       t.same(await database.read((tx) => readVerdicts(tx, ['a', 'gone'])), [
         { id: 'a', version: 1, byPool: { web: { m1: 'up' } } },
       ])

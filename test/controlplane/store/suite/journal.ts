@@ -1,6 +1,6 @@
 import { type SQL, sql } from '../../../../schema/drizzle.ts'
 import { listAudit } from '../../../../src/controlplane/store/audit.ts'
-import { changesSince, stampOf, stampsAfter } from '../../../../src/controlplane/store/changes.ts'
+import { changesSince, isStillAt, stampOf, stampsAfter } from '../../../../src/controlplane/store/changes.ts'
 import { appendEvents } from '../../../../src/controlplane/store/events.ts'
 import { recentLookups, saveLookup } from '../../../../src/controlplane/store/lookups.ts'
 import {
@@ -25,6 +25,34 @@ import { member, pool, put, refused, type Suite } from './samples.ts'
 export const journalSuite: Suite = async (t, database) => {
   const revisionNow = () => database.read(currentRevision)
   const feed = (revision: number, limit = 100) => database.read((tx) => changesSince(tx, revision, limit))
+
+  await t.test('a glance tells whether there is anything to read', async (t) => {
+    await database.write('ann', async (write) => write.change('pool', 'glanced'))
+    const revision = await revisionNow()
+    const stamp = await database.read((tx) => stampOf(tx, revision))
+    const { rows } = await database.read((tx) =>
+      tx.execute<{ id: string }>('select database_id as id from config_revision'),
+    )
+    const known = { revision, stamp }
+    const { id } = rows[0]!
+    t.equal(await isStillAt(database, known, id), true)
+    t.equal(await isStillAt(database, known, null), true, 'of what is not known nothing is said')
+    t.equal(await isStillAt(database, { revision, stamp: null }, id), true)
+    t.equal(await isStillAt(database, { revision, stamp: 'another' }, id), false, 'another history')
+    t.equal(await isStillAt(database, known, 'another'), false, 'another database')
+    t.equal(await isStillAt(database, { revision: revision + 1, stamp }, id), false, 'it went back')
+    t.equal(await isStillAt(database, { revision: revision - 1, stamp: null }, id), false)
+    await database.write('ann', async (write) => write.change('pool', 'glanced'))
+    t.equal(await isStillAt(database, known, id), false)
+  })
+
+  await t.test('a glance that fails leaves nothing behind', async (t) => {
+    await t.rejects(database.glance('select from nowhere'))
+    t.same(await database.glance('select 1 as one'), [{ one: 1 }])
+    t.same(await database.glance('select 1 as one where false'), [])
+    await t.rejects(database.glance(`insert into changes (revision, kind, key) values (0, 'pool', 'x')`))
+    t.ok(await revisionNow())
+  })
 
   await t.test('revisions and the change feed', async (t) => {
     const start = await revisionNow()
