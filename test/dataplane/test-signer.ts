@@ -1,5 +1,5 @@
 /** Signs zones for tests: one key, algorithm 15, whose signatures are always the same. Whoever it is asked of what, it signs. */
-import { createPrivateKey, sign } from 'node:crypto'
+import { createPrivateKey, createPublicKey, type KeyObject, sign } from 'node:crypto'
 import type { WireRrset } from '../../src/dataplane/image/rrset-encoder.ts'
 import type { Signatures } from '../../src/dataplane/image/signatures.ts'
 import { compareNames } from '../../src/dataplane/wire/canonical.ts'
@@ -24,10 +24,18 @@ export class TestSigner {
     this.#count = count
   }
 
-  /** The zone's RRsets with a DNSKEY and its chain of NSECs. */
-  complete(apex: Uint8Array, rrsets: readonly WireRrset[]): WireRrset[] {
+  get publicKey(): KeyObject {
+    return createPublicKey(this.#key)
+  }
+
+  /** The zone's RRsets with a DNSKEY and its chain of NSECs. @param services their names */
+  complete(
+    apex: Uint8Array,
+    rrsets: readonly WireRrset[],
+    services: readonly Uint8Array[] = [],
+  ): WireRrset[] {
     const whole = [...rrsets, { owner: apex, type: dnskey, ttlSeconds: 300, rdata: [this.#dnskey()] }]
-    return [...whole, ...nsecChain(apex, whole)]
+    return [...whole, ...nsecChain(apex, whole, services)]
   }
 
   of(apex: Uint8Array): Signatures {
@@ -76,7 +84,11 @@ export class TestSigner {
 }
 
 /** NSECs of all names of which the zone has data of its own, with a TTL of 60. */
-function nsecChain(apex: Uint8Array, rrsets: readonly WireRrset[]): WireRrset[] {
+function nsecChain(
+  apex: Uint8Array,
+  rrsets: readonly WireRrset[],
+  services: readonly Uint8Array[],
+): WireRrset[] {
   const isApex = (name: Uint8Array) => compareNames(name, apex) === 0
   const cuts = rrsets
     .filter(({ owner, type }) => type === types.ns && !isApex(owner))
@@ -85,16 +97,28 @@ function nsecChain(apex: Uint8Array, rrsets: readonly WireRrset[]): WireRrset[] 
   const isHidden = (name: Uint8Array) =>
     [...cuts, ...dnames].some((above) => above.length < name.length && isSubdomain(name, above))
   const own = Map.groupBy(
-    [...rrsets, { owner: apex, type: types.soa }].filter(({ owner }) => !isHidden(owner)),
+    [
+      ...rrsets,
+      { owner: apex, type: types.soa },
+      ...services.flatMap((owner) => [
+        { owner, type: types.a },
+        { owner, type: types.aaaa },
+      ]),
+    ].filter(({ owner }) => !isHidden(owner)),
     ({ owner }) => formatName(owner),
   )
   const names = Array.from(own.values(), ([first]) => first!.owner).sort(compareNames)
-  return names.map((owner, i) => {
+  return names.flatMap((owner, i) => {
+    const isService = services.some((name) => compareNames(name, owner) === 0)
     const isCut = cuts.some((cut) => compareNames(cut, owner) === 0)
     const held = new Set(own.get(formatName(owner))!.map(({ type }) => type))
     const listed = [...held].filter((type) => !isCut || type === types.ns || type === types.ds)
     const next = names[(i + 1) % names.length]!
-    const text = [formatName(next), ...[...listed, types.rrsig, types.nsec].map(typeName)].join(' ')
-    return { owner, type: types.nsec, ttlSeconds: 60, rdata: [parseRdata('NSEC', text, rootName)] }
+    const variants = isService ? [[], [types.a], [types.aaaa], [types.a, types.aaaa]] : [[]]
+    return variants.map((lacks: readonly number[]) => {
+      const there = listed.filter((type) => !lacks.includes(type))
+      const text = [formatName(next), ...[...there, types.rrsig, types.nsec].map(typeName)].join(' ')
+      return { owner, type: types.nsec, ttlSeconds: 60, rdata: [parseRdata('NSEC', text, rootName)] }
+    })
   })
 }

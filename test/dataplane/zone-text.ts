@@ -48,7 +48,10 @@ export function zoneImage(zone: ZoneText): SharedArrayBuffer {
   const { signer } = zone
   if (signer === undefined) return compilerOf(zone, rrsets).finish()
   const apex = hostnameToWire(zone.apex)
-  return compilerOf(zone, signer.complete(apex, rrsets), { signatures: signer.of(apex) }).finish()
+  const services = Object.keys(zone.services ?? {}).map((owner) => lowerName(parseName(owner, apex)))
+  return compilerOf(zone, signer.complete(apex, rrsets, services), {
+    signatures: signer.of(apex),
+  }).finish()
 }
 
 /** A compiler that holds RRsets of a zone, and its SOA and services. */
@@ -103,10 +106,20 @@ export function servingUpdate(
     generation,
     directory: only(compileDirectory(new Map(zones.map(({ apex }, slot) => [slot, hostnameToWire(apex)])))),
     zones: zones.map((zone, slot) => [slot, zoneImage(zone)]),
-    plans: plans.map((plan, slot) => [
-      slot,
-      'ipv4' in plan ? compilePlan(plan.ipv4, plan.ipv6) : compilePlan(plan),
-    ]),
+    plans: plans.map((plan, slot) => [slot, planImage(plan, slot, zones)]),
     maps: maps.map((map, slot) => [slot, compileLocationMap(map)]),
   }
+}
+
+/** The image of the plan in a slot, signed where its service lies in a signed zone; it has one name then. */
+function planImage(plan: PlanNode | PlanTrees, slot: number, zones: readonly ZoneText[]): SharedArrayBuffer {
+  const { ipv4, ipv6 } = 'ipv4' in plan ? plan : { ipv4: plan, ipv6: plan }
+  for (const { apex: text, services = {}, signer } of zones) {
+    const name = Object.keys(services).find((owner) => services[owner] === slot)
+    if (signer === undefined || name === undefined) continue
+    const apex = hostnameToWire(text)
+    const owner = lowerName(parseName(name, apex))
+    return compilePlan(ipv4, ipv6, { owner, ttlSeconds: 3600, signatures: signer.of(apex) })
+  }
+  return compilePlan(ipv4, ipv6)
 }

@@ -5,7 +5,7 @@
  */
 import type { Counters } from '../counters.ts'
 import { maxFixupOffset } from '../image/image.ts'
-import type { PlanLeaf } from '../image/plan.ts'
+import type { CandidateSets, PlanLeaf } from '../image/plan.ts'
 import { u16 } from '../wire/bytes.ts'
 import { headerLength, maxPointer, rrHeadLength } from '../wire/constants.ts'
 import type { BatchClock } from './batch-clock.ts'
@@ -89,11 +89,16 @@ export class AnswerSection {
     return this.#writer.synthesizeCname(nameAt, name, name.offsets[ownerLabel]!, link.dnameAt)
   }
 
-  #alias({ leaf, candidates, candidate, nameAt }: Link): number {
+  #alias(link: Link): number {
+    const { leaf, candidates, candidate, nameAt, set } = link
+    const writer = this.#writer
     const from = candidates.wire(candidate)
     const length = rrHeadLength + u16(leaf.bytes, from + rrHeadLength - 2)
-    const at = this.#writer.rr(leaf.view, from, length, nameAt)
-    if (at >= 0) this.#counters.answer(candidates.counter(candidate))
+    const signatures = this.#signatureLength(link, set)
+    if (!writer.hasRoom(length + signatures)) return -1
+    const at = writer.rr(leaf.view, from, length, nameAt)
+    if (signatures > 0) this.#sign(link, set)
+    this.#counters.answer(candidates.counter(candidate))
     return at
   }
 
@@ -102,16 +107,36 @@ export class AnswerSection {
    * of 65,535 octets holds would be more than anybody could ever ask for.
    */
   #members(link: Link): number {
-    const { leaf, candidates, nameAt } = link
+    const { leaf, candidates } = link
     link.written = 0
+    if (candidates.sets !== null) return this.#set(link, candidates.sets)
     const writer = this.#writer
     const wanted = Math.min(leaf.answers, candidates.count)
     const fitting = Math.trunc(writer.room / candidates.rrLength)
     if (fitting < (this.#stream ? 1 : wanted)) return -1
     const count = Math.min(wanted, fitting)
     this.#draw.several(leaf, candidates, count)
-    link.written = count
+    return this.#drawn(link, count)
+  }
+
+  /** One of the sets of a leaf of a signed plan, whole: no part of it has a signature. */
+  #set(link: Link, sets: CandidateSets): number {
+    const { leaf, candidates } = link
+    const set = this.#draw.set(leaf, candidates)
+    const count = sets.size(set)
+    const signatures = this.#signatureLength(link, set)
+    if (!this.#writer.hasRoom(count * candidates.rrLength + signatures)) return -1
+    const start = this.#drawn(link, count)
+    if (signatures > 0) this.#sign(link, set)
+    return start
+  }
+
+  /** Writes what was drawn; there is room for it. */
+  #drawn(link: Link, count: number): number {
+    const { leaf, candidates, nameAt } = link
+    const writer = this.#writer
     const { indexes } = this.#draw
+    link.written = count
     const start = writer.length
     for (let i = 0; i < count; i++) {
       const index = indexes[i]!
@@ -120,6 +145,27 @@ export class AnswerSection {
       this.#counters.answer(candidates.counter(index))
     }
     return start
+  }
+
+  /** Octets of the signatures that go along with a set; 0 for none. */
+  #signatureLength({ zone, candidates: { sets } }: Link, set: number): number {
+    return sets !== null && zone.isSigned && this.#writer.dnssecOk ? sets.signatureLength(set) : 0
+  }
+
+  /** Writes the signatures of a set, with the TTL that its RRs have; what was signed is no less (RFC 4035 section 5.3.3). */
+  #sign({ leaf, candidates, kind, nameAt }: Link, set: number): void {
+    const writer = this.#writer
+    const sets = candidates.sets!
+    let rr = writer.rrsigs(
+      leaf.view,
+      sets.signatures(set),
+      sets.signatureLength(set),
+      sets.signatureCount(set),
+      nameAt,
+    )
+    if (leaf.expiresAtSeconds === 0 || kind === 'alias') return
+    const ttlSeconds = this.#ttlNow(leaf)
+    for (; rr < writer.length; rr = writer.nextRr(rr)) writer.setTtl(rr, ttlSeconds)
   }
 
   /** What is left of the TTL of the addresses, if that is less than the service's. */

@@ -3,8 +3,17 @@
  * nothing, but for hashes (see `rendezvous.ts`).
  */
 
-import { type Candidates, maxCandidates, type PlanLeaf, planSelects } from '../image/plan.ts'
+import { bucketSalts } from '../image/answer-sets.ts'
+import {
+  type CandidateSets,
+  type Candidates,
+  maxCandidates,
+  type PlanLeaf,
+  planSelects,
+  setDraws,
+} from '../image/plan.ts'
 import type { Rendezvous } from '../image/rendezvous.ts'
+import { mix32 } from '../image/stable-key.ts'
 import type { Random } from '../random.ts'
 import type { ClientNetwork } from './client-network.ts'
 import { type Dice, FairDice } from './dice.ts'
@@ -62,24 +71,79 @@ export class Draw {
       case planSelects.weighted:
         return this.#dice.entry(candidates.words, candidates.table, candidates.count)
       default:
-        return this.#turn(candidates)
+        return this.#turn(candidates, candidates.count)
     }
+  }
+
+  /**
+   * Chooses a set of a leaf of a signed plan; there is at least one. `indexes` are then its candidates, as they are written.
+   *
+   * @returns its number
+   */
+  set(leaf: PlanLeaf, candidates: Candidates): number {
+    const sets = candidates.sets!
+    const { count, draw, table, words } = sets
+    let set = 0
+    let first = 0
+    switch (draw) {
+      case setDraws.turn:
+        set = this.#turn(candidates, count)
+        break
+      case setDraws.client:
+        set = this.#rendezvous.best(words, table, this.#client(leaf))
+        break
+      case setDraws.bucket:
+        set = words[table + (mix32(this.#client(leaf) ^ bucketSalts.client) & (count - 1))]!
+        break
+      case setDraws.order:
+        this.#order(leaf, sets)
+        return 0
+      case setDraws.weight:
+        set = this.#dice.entry(words, table, count)
+        first = this.#turn(candidates, sets.size(set))
+        break
+      default:
+        first = this.#turn(candidates, sets.size(0))
+    }
+    this.#load(sets, set, first)
+    return set
+  }
+
+  /** @param first which of the members the others follow, round about */
+  #load(sets: CandidateSets, set: number, first: number): void {
+    const { words } = sets
+    const members = sets.members(set)
+    const size = sets.size(set)
+    for (let i = 0, from = first; i < size; i++) {
+      this.indexes[i] = words[members + from]!
+      if (++from === size) from = 0
+    }
+  }
+
+  /** All members of the only set, the client's best first. */
+  #order(leaf: PlanLeaf, sets: CandidateSets): void {
+    const { words, table } = sets
+    const { indexes } = this
+    const members = sets.members(0)
+    const size = sets.size(0)
+    this.#rendezvous.draw(words, table, this.#client(leaf), size, indexes)
+    for (let i = 0; i < size; i++) indexes[i] = words[members + indexes[i]!]!
   }
 
   #client(leaf: PlanLeaf): number {
     return this.#network.hash(this.#network.ipv6 ? leaf.ipv6 : leaf.ipv4)
   }
 
-  /** The candidate whose turn it is. */
-  #turn(candidates: Candidates): number {
+  /** Which of `count` has its turn. */
+  #turn(candidates: Candidates, count: number): number {
     const { cursor } = candidates
-    const index = cursor < 0 ? this.#random.below(candidates.count) : cursor % candidates.count
+    const index = cursor < 0 ? this.#random.below(count) : cursor % count
     candidates.cursor = index + 1
     return index
   }
 
   #rotate(candidates: Candidates, count: number): void {
-    let index = this.#turn(candidates)
+    let index = this.#turn(candidates, candidates.count)
     for (let i = 0; i < count; i++) {
       this.indexes[i] = index
       if (++index === candidates.count) index = 0

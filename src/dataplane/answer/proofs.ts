@@ -78,7 +78,8 @@ export class Proofs {
     this.#nodes[this.#count++] = node
     const offset = name.offsets[name.count - commonLabels(zone, node, name)]!
     const prefix = zone.nameLength(node) - (name.length - offset)
-    return this.#writer.nsec(zone, node, prefix, this.#writer.suffixAt(nameAt, offset))
+    const nsec = zone.rrset(node, types.nsec) + variantAt(walk, zone, node)
+    return this.#writer.nsec(zone, node, nsec, prefix, this.#writer.suffixAt(nameAt, offset))
   }
 
   #isWritten(walk: Walk, zone: ZoneImage, node: number): boolean {
@@ -86,4 +87,12 @@ export class Proofs {
       if (this.#nodes[i] === node && walk.links[this.#links[i]!]!.zone === zone) return true
     return false
   }
+}
+
+/**
+ * Of a service's NSECs the one that proves what the walk ended with. It also stands where that NSEC covers another name: they say the same
+ * of what comes next, and two different ones of one name would be one RRset that nobody has signed.
+ */
+function variantAt({ outcome, last, nsecVariant }: Walk, zone: ZoneImage, node: number): number {
+  return outcome === 'nodata' && last.node === node && last.zone === zone ? nsecVariant : 0
 }

@@ -7,6 +7,7 @@
  * its plan; that of a DNAME is put together in the place that the walk has for its next name.
  */
 import { type Finding, lookUp } from '../image/lookup.ts'
+import { nsecVariantOf } from '../image/nsec-variants.ts'
 import type { Candidates, PlanLeaf } from '../image/plan.ts'
 import type { AnswerState } from '../image/state.ts'
 import { u16 } from '../wire/bytes.ts'
@@ -111,6 +112,7 @@ export class Resolver {
    */
   #service(link: Link, found: Finding, request: Uint8Array, client: Client): NameScan | null {
     if (link.service < 0) return this.#end('nodata')
+    const walk = this.#walk
     const plan = this.#state.plan(link.service)
     // It may be an alias, so nothing is known of any type.
     if (plan === undefined) return this.#end('servfail')
@@ -118,7 +120,7 @@ export class Resolver {
     // A number that no RRset has.
     link.rrset = -2 - link.service
     // What the service was an alias of once in this answer it is to the end, even if it is drawn by chance.
-    if (this.#walk.before(link) !== null) return null
+    if (walk.before(link) !== null) return null
     const { qtype } = this.#query
     const isAny = qtype === types.any
     const ipv6 = qtype === types.aaaa || (isAny && plan.anyIsIpv6)
@@ -127,14 +129,23 @@ export class Resolver {
     if (found === 'nodata') return this.#end('nodata')
     if (leaf.servfail) return this.#end('servfail')
     const candidates = ipv6 || (isAny && leaf.a.count === 0) ? leaf.aaaa : leaf.a
-    if (candidates.count === 0) return this.#end('nodata')
+    if (candidates.count === 0) {
+      walk.nsecVariant = nsecVariantOf(qtype)
+      return this.#end('nodata')
+    }
+    if (candidates.lost) return this.#end('servfail')
     link.choose('members', leaf, candidates)
     return null
   }
 
   #alias(link: Link, leaf: PlanLeaf, cnames: Candidates): NameScan | null {
+    if (cnames.lost) return this.#end('servfail')
     link.choose('alias', leaf, cnames)
-    link.candidate = this.#draw.one(leaf, cnames)
+    if (cnames.sets === null) link.candidate = this.#draw.one(leaf, cnames)
+    else {
+      link.set = this.#draw.set(leaf, cnames)
+      link.candidate = this.#draw.indexes[0]!
+    }
     const next = this.#walk.nextName
     const rr = cnames.wire(link.candidate)
     next?.load(leaf.bytes, rr + rrHeadLength, rr + cnames.rrLength)

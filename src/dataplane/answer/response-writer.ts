@@ -132,13 +132,12 @@ export class ResponseWriter {
   }
 
   /**
-   * Writes the NSEC of a node with its signatures into the authority section. Its name need not be spelled anywhere in the message: the
+   * Writes an NSEC of a node with its signatures into the authority section. Its name need not be spelled anywhere in the message: the
    * first `prefix` octets of it are written here.
    *
    * @param suffix offset in the message at which the rest of the name is spelled
    */
-  nsec(zone: ZoneImage, node: number, prefix: number, suffix: number): Fit {
-    const rrset = zone.rrset(node, types.nsec)
+  nsec(zone: ZoneImage, node: number, rrset: number, prefix: number, suffix: number): Fit {
     const length = zone.wireLength(rrset) + zone.signatureLength(rrset)
     const count = zone.rrCount(rrset) + zone.signatureCount(rrset)
     const start = this.#at
@@ -188,6 +187,20 @@ export class ResponseWriter {
     this.#pointer(at, owner)
     this.#counts[sections.answer]!++
     return at
+  }
+
+  /**
+   * Writes RRSIGs into the answer section, in wire form but for their owner; there is room for them.
+   *
+   * @param owner offset in the message at which the owner is spelled
+   * @returns offset of the first
+   */
+  rrsigs(source: DataView, from: number, length: number, count: number, owner: number): number {
+    const start = this.#at
+    this.#copyWords(source, from, length)
+    if (owner !== headerLength) this.#setOwners(start, owner)
+    this.#counts[sections.answer]! += count
+    return start
   }
 
   setTtl(rr: number, ttlSeconds: number): void {

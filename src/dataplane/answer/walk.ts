@@ -59,6 +59,8 @@ export class Link implements Found {
   service = -1
   /** Which of the candidates an `alias` has chosen. */
   candidate = 0
+  /** Which set that is, in a signed plan. */
+  set = 0
   /** How many a `members` has chosen. This is known once the link is written. */
   written = 0
   /** Whether a `dname` leads to its owner or below. */
@@ -143,6 +145,8 @@ export class Walk {
   readonly choices = new Choices(maxChain)
   /** Bits of the client's address that those choices depended on (RFC 7871 section 7.2.1). */
   scope = 0
+  /** Which of the NSECs of a service proves a `nodata` (`nsec-variants.ts`); 0 where no service is. */
+  nsecVariant = 0
   /** Whether a `servfail` is that of a zone whose signatures have ended. */
   expired = false
 
@@ -159,6 +163,7 @@ export class Walk {
     this.outcome = 'answer'
     this.choices.count = 0
     this.scope = 0
+    this.nsecVariant = 0
     this.expired = false
   }
 

@@ -8,13 +8,11 @@
  */
 import { canonicalRdata, sortRdata } from '../wire/canonical.ts'
 import { types } from '../wire/constants.ts'
-import { formatName } from '../wire/name.ts'
 import { nameFields, parseRdata } from '../wire/rdata.ts'
 import { Words } from './columns.ts'
 import { headerAt, type ZoneImage } from './image.ts'
 import { addedAt, addedWords, writeImage } from './image-writer.ts'
 import { NodeTable } from './node-table.ts'
-import { PlanError } from './plan-error.ts'
 import { RrsetEncoder, type WireRrset } from './rrset-encoder.ts'
 import type { Signatures } from './signatures.ts'
 
@@ -87,14 +85,8 @@ export class ZoneCompiler {
     this.#noteSignatures(this.#encoder.copy(image, rrset, this.#signatures !== null))
   }
 
-  /**
-   * A name whose A and AAAA come from the plan in `slot`.
-   *
-   * @throws PlanError in a signed zone: what a plan chooses has no signature
-   */
+  /** A name whose A and AAAA come from the plan in `slot`. In a signed zone, what is added has its NSECs (`nsec-variants.ts`). */
   addService(owner: Uint8Array, slot: number): void {
-    if (this.#signatures !== null)
-      throw new PlanError([], `${formatName(owner)} lies in a zone that is signed, where no service can be`)
     this.#services.set(this.#nodes.take(owner, 0, owner.length), slot + 1)
   }
 

@@ -19,6 +19,7 @@ import {
 import type { NodeTable } from './node-table.ts'
 import { nsecChain } from './nsec-chain.ts'
 import { chainWords, labelKey } from './nsec-search.ts'
+import { nsecVariants } from './nsec-variants.ts'
 import { isWildcard, type RrsetEncoder } from './rrset-encoder.ts'
 import { UnsignedError } from './signatures.ts'
 
@@ -186,6 +187,7 @@ class ImageWriter {
       if (owns[place] === 1 && (this.#holds[place]! & holdsNsec) === 0)
         throw new UnsignedError(this.#nameAt(place), types.nsec, 'is missing')
     }
+    this.#checkServices()
     const { places, wildcardNsecs } = nsecChain(nodes, this.#order, this.#place, owns)
     this.#wildcardNsecs = wildcardNsecs
     this.#chain = new Int32Array(chainWords * places.length)
@@ -197,6 +199,19 @@ class ImageWriter {
       for (let label = nodes.labels(0) + 1; label < nodes.labels(node); label++) below += bytes[below]! + 1
       this.#chain[chainWords * index] = labelKey(bytes, below)
       this.#chain[chainWords * index + 1] = place
+    }
+  }
+
+  /** The NSECs of a service must all be there; one that a cut or a DNAME hides is never asked. */
+  #checkServices(): void {
+    for (const node of this.#zone.services.keys()) {
+      const place = this.#place[node]!
+      if (this.#cut[place] !== 0 || !this.#isOwn(place, types.nsec)) continue
+      let nsecs = 0
+      for (let index = this.#first[place]!; index < this.#first[place + 1]!; index++)
+        if (this.#type(this.#rrsets[index]!) === types.nsec) nsecs++
+      if (nsecs !== nsecVariants.length)
+        throw new UnsignedError(this.#nameAt(place), types.nsec, 'is not all that a service needs')
     }
   }
 

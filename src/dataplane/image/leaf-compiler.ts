@@ -15,12 +15,19 @@ const families = [
 
 /**
  * @param way to it, for errors
+ * @param words that it has
  * @returns its word offset
  * @throws PlanError
  */
-export function compileLeaf(node: AnswerNode, number: number, way: Way, writer: PlanWriter): number {
+export function compileLeaf(
+  node: AnswerNode,
+  number: number,
+  way: Way,
+  writer: PlanWriter,
+  words: number = leafWords,
+): number {
   check(node, way)
-  const at = writer.push(new Array<number>(leafWords).fill(0))
+  const at = writer.push(new Array<number>(words).fill(0))
   const prefix = node.select === 'hash' ? checkPrefix(node.prefix, way) : { ipv4: 0, ipv6: 0 }
   writer.set(at, nodeKinds.answer)
   writer.set(at + leafAt.number, number)
@@ -90,7 +97,7 @@ function compileFamily(
   )
 }
 
-function encodeRr(type: number, ttlSeconds: number, rdata: Uint8Array, out: ByteWriter): void {
+export function encodeRr(type: number, ttlSeconds: number, rdata: Uint8Array, out: ByteWriter): void {
   out.u16(questionPointer)
   out.u16(type)
   out.u16(classes.in)

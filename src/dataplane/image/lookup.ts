@@ -69,15 +69,16 @@ function choose(zone: ZoneImage, node: number, qtype: number, found: Found): Fin
   return found.rrset >= 0 ? 'cname' : 'nodata'
 }
 
-/** One RRset is answer enough for ANY (RFC 8482 section 4.1). */
+/** One RRset is answer enough for ANY (RFC 8482 section 4.1). An NSEC is seldom what somebody looks for. */
 function chooseAny(zone: ZoneImage, node: number, found: Found): Finding {
-  if (zone.rrsetCount(node) > 0) {
-    const first = zone.firstRrset(node)
-    // An NSEC is seldom what somebody looks for.
-    found.rrset = zone.type(first) === types.nsec && zone.rrsetCount(node) > 1 ? first + 1 : first
-    return 'answer'
-  }
-  return found.service >= 0 ? 'service' : 'nodata'
+  const first = zone.firstRrset(node)
+  const end = first + zone.rrsetCount(node)
+  found.rrset = first
+  while (found.rrset < end && zone.type(found.rrset) === types.nsec) found.rrset++
+  if (found.rrset < end) return 'answer'
+  if (found.service >= 0) return 'service'
+  found.rrset = first
+  return first < end ? 'answer' : 'nodata'
 }
 
 /**

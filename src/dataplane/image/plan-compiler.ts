@@ -6,9 +6,20 @@
  * what one image may cost: the memory of a plan, and the way that a query goes through it.
  */
 import { aliasTable } from './alias-table.ts'
+import { setLimit } from './answer-sets.ts'
 import { compileLeaf } from './leaf-compiler.ts'
 import { maxAreas } from './location-map.ts'
-import { headerAt, headerWords, maxPlanCandidates, maxPlanDepth, nodeKinds, planMagic } from './plan.ts'
+import {
+  headerAt,
+  headerWords,
+  leafWords,
+  maxPlanCandidates,
+  maxPlanDepth,
+  nodeKinds,
+  planMagic,
+  signedLeafWords,
+  signedPlanMagic,
+} from './plan.ts'
 import { checkCount, checkPrefix, checkWeights, checkWhole, PlanError, type Way } from './plan-error.ts'
 import {
   type AnswerNode,
@@ -22,6 +33,8 @@ import {
 } from './plan-tree.ts'
 import { PlanWriter } from './plan-writer.ts'
 import { maxEntries, rendezvousTable } from './rendezvous.ts'
+import { SetCompiler } from './set-compiler.ts'
+import type { PlanSigning } from './signatures.ts'
 
 /** Most different node objects of a plan, whose trees for A and for AAAA are about as large. */
 export const maxPlanNodes = 32_768
@@ -32,11 +45,13 @@ const noPrefix: KeyPrefix = { ipv4: 0, ipv6: 0 }
 
 /**
  * @param ipv6 the tree for AAAA, where it is another one
+ * @param signing for a service in a signed zone. A set of members without a signature is not answered, others have its share; where a
+ *   leaf has no other left it answers with SERVFAIL.
  * @returns the plan image
  * @throws PlanError when a tree is not one by `plan-tree.ts` or is beyond a bound
  */
-export function compilePlan(root: PlanNode, ipv6: PlanNode = root): SharedArrayBuffer {
-  return new PlanCompiler().compile(root, ipv6)
+export function compilePlan(root: PlanNode, ipv6: PlanNode = root, signing?: PlanSigning): SharedArrayBuffer {
+  return new PlanCompiler(root, ipv6, signing).compile(root, ipv6)
 }
 
 /** What is known of a node that was compiled. */
@@ -54,18 +69,27 @@ interface Compiled {
 class PlanCompiler {
   readonly #compiled = new Map<PlanNode, Compiled>()
   readonly #writer = new PlanWriter()
+  readonly #ttlSeconds: number
+  /** Null for a plan that is not signed. */
+  readonly #sets: SetCompiler | null
   /** Word offsets by number. */
   readonly #leaves: number[] = []
   #nodes = 0
   #candidates = 0
   #aliases = false
 
+  constructor(root: PlanNode, ipv6: PlanNode, signing: PlanSigning | undefined) {
+    this.#ttlSeconds = signing?.ttlSeconds ?? Number.POSITIVE_INFINITY
+    const limit = signing === undefined ? 0 : setLimit({ ipv4: root, ipv6 })
+    this.#sets = signing === undefined ? null : new SetCompiler(signing, limit, this.#writer)
+  }
+
   compile(root: PlanNode, ipv6: PlanNode): SharedArrayBuffer {
     const writer = this.#writer
     const header = writer.push(new Array<number>(headerWords).fill(0))
     const { at } = this.#node(root, [])
     const { at: ipv6At } = this.#node(ipv6, [])
-    writer.set(header + headerAt.magic, planMagic)
+    writer.set(header + headerAt.magic, this.#sets === null ? planMagic : signedPlanMagic)
     writer.set(header + headerAt.root, at)
     writer.set(header + headerAt.ipv6Root, ipv6At)
     writer.set(header + headerAt.anyRoot, leavesOf(root).some(hasForIpv4) ? at : ipv6At)
@@ -101,12 +125,16 @@ class PlanCompiler {
     }
   }
 
-  #leaf(node: AnswerNode, way: Way): Compiled {
+  #leaf(given: AnswerNode, way: Way): Compiled {
+    const node = given.ttlSeconds > this.#ttlSeconds ? { ...given, ttlSeconds: this.#ttlSeconds } : given
     this.#candidates += node.candidates.length + (node.cnames?.length ?? 0)
     if (this.#candidates > maxPlanCandidates)
       throw new PlanError(way, `a tree has at most ${maxPlanCandidates} candidates`)
     this.#aliases ||= node.gives === 'cname'
-    const at = compileLeaf(node, this.#leaves.length, way, this.#writer)
+    const sets = this.#sets
+    const words = sets === null ? leafWords : signedLeafWords
+    const at = compileLeaf(node, this.#leaves.length, way, this.#writer, words)
+    sets?.compile(node, at)
     this.#leaves.push(at)
     return { at, height: 1, prefix: (node.select === 'hash' && node.prefix) || noPrefix, maps: new Set() }
   }

@@ -17,6 +17,12 @@
  * A leaf that gives `cname` keeps its candidates in the block of A, each in a slot as long as the longest of them, for
  * every RR of that block has the same place: the length of a name is in the RR.
  *
+ * ## Signed plans
+ * One of a service in a signed zone has another magic number, and in each leaf, for each family, where its sets are: the fields of
+ * `setsAt`, by `draw` an alias table, a rendezvous table or the set of each bucket, and the sets by number, each with the fields of
+ * `setAt`: the indexes of its candidates in the order in which they are written, and its RRSIGs, as RRs whose owner is a pointer to the
+ * question. A set whose signature was not there is left out. What unsigned plans are read by is there too.
+ *
  * ## Scope
  * What a `weighted` node draws must not show in the scope of the answer (RFC 7871 section 7.2.1 forbids scopes that overlap, and an answer
  * that says it is for everybody would hide the others from a cache). So the node notes what all its children need: the
@@ -34,6 +40,7 @@ export const maxPlanDepth = 24
 export const maxPlanCandidates = 131_072
 
 export const planMagic = 0x706f_1004
+export const signedPlanMagic = 0x706f_1005
 /** `root` is where A begins, `anyRoot` is where ANY does: the root of A where that may answer anything, else that of AAAA. */
 export const headerAt = {
   magic: 0,
@@ -65,6 +72,17 @@ export const leafAt = {
   aaaa: 16,
 } as const
 export const leafWords = 22
+/** What a leaf of a signed plan has besides: where the sets of its families are. */
+export const signedLeafAt = { aSets: 22, aaaaSets: 23 } as const
+export const signedLeafWords = 24
+/** How one of the sets is drawn; `answer-sets.ts` says what that means. */
+export const setDraws = { one: 0, turn: 1, weight: 2, client: 3, bucket: 4, order: 5 } as const
+/** `count`: of entries of the table, which are sets but for `bucket`; 0 when nothing of the family is signed. */
+export const setsAt = { draw: 0, count: 1, table: 2, sets: 3 } as const
+export const setsWords = 4
+/** `members`: where their indexes are; `signatures`: where the RRSIGs are, in octets. */
+const setAt = { members: 0, size: 1, signatures: 2, octets: 3, rrsigs: 4 } as const
+const setWords = 5
 /** `table` is that of `select`; `weights` and `totalWeight` are there for `weighted`. */
 export const familyAt = { count: 0, wire: 1, counters: 2, weights: 3, table: 4, totalWeight: 5 } as const
 /** `ipv4` and `ipv6`: longest prefix of a hash below; 0 for none. */
@@ -87,15 +105,24 @@ export class Candidates {
    * go on by two for each of them.
    */
   cursor = -1
+  /** What is drawn of a signed plan in the place of single candidates; null in one that is not signed. */
+  readonly sets: CandidateSets | null
+  /** Whether there are candidates, and no set of them is signed. */
+  readonly lost: boolean
   readonly #wire: number
   readonly #counters: number
   readonly #weights: number
 
-  /** @param block word offset of the family's block */
-  constructor(words: Uint32Array, block: number, rrLength: number) {
+  /**
+   * @param block word offset of the family's block
+   * @param sets that of its sets; 0 in a plan that is not signed
+   */
+  constructor(words: Uint32Array, block: number, rrLength: number, sets: number) {
     this.words = words
     this.rrLength = rrLength
     this.count = words[block + familyAt.count]!
+    this.sets = sets === 0 ? null : new CandidateSets(words, sets)
+    this.lost = this.sets?.count === 0 && this.count > 0
     this.totalWeight = words[block + familyAt.totalWeight]!
     this.table = words[block + familyAt.table]!
     this.#wire = words[headerAt.wire]! + words[block + familyAt.wire]!
@@ -123,6 +150,49 @@ export class Candidates {
   }
 }
 
+/** The sets of one family of a leaf of a signed plan. */
+export class CandidateSets {
+  readonly words: Uint32Array
+  /** One of `setDraws`. */
+  readonly draw: number
+  readonly count: number
+  readonly table: number
+  readonly #sets: number
+  readonly #wire: number
+
+  /** @param block word offset of what `setsAt` describes */
+  constructor(words: Uint32Array, block: number) {
+    this.words = words
+    this.draw = words[block + setsAt.draw]!
+    this.count = words[block + setsAt.count]!
+    this.table = words[block + setsAt.table]!
+    this.#sets = words[block + setsAt.sets]!
+    this.#wire = words[headerAt.wire]!
+  }
+
+  /** Where in `words` the indexes of a set's candidates are. */
+  members(set: number): number {
+    return this.words[this.#sets + set * setWords + setAt.members]!
+  }
+
+  size(set: number): number {
+    return this.words[this.#sets + set * setWords + setAt.size]!
+  }
+
+  /** Offset of a set's RRSIGs in the image's bytes. */
+  signatures(set: number): number {
+    return this.#wire + this.words[this.#sets + set * setWords + setAt.signatures]!
+  }
+
+  signatureLength(set: number): number {
+    return this.words[this.#sets + set * setWords + setAt.octets]!
+  }
+
+  signatureCount(set: number): number {
+    return this.words[this.#sets + set * setWords + setAt.rrsigs]!
+  }
+}
+
 /** What a service is answered with once the choices of its plan are made. */
 export class PlanLeaf {
   /** Leaves are numbered from 0 as walks of the trees, first children first, meet them, that for A first. */
@@ -146,7 +216,7 @@ export class PlanLeaf {
   /** Not null: the service is an alias, and these (at least one) are what it may be an alias of. */
   readonly cnames: Candidates | null
 
-  constructor(words: Uint32Array, bytes: Uint8Array, view: DataView, at: number) {
+  constructor(words: Uint32Array, bytes: Uint8Array, view: DataView, at: number, signed: boolean) {
     this.bytes = bytes
     this.view = view
     this.number = words[at + leafAt.number]!
@@ -159,8 +229,9 @@ export class PlanLeaf {
     this.ipv6 = words[at + leafAt.ipv6]!
     const isCname = words[at + leafAt.gives] === leafGives.cname
     const rrLength = isCname ? words[at + leafAt.cnameLength]! : 16
-    this.a = new Candidates(words, at + leafAt.a, rrLength)
-    this.aaaa = new Candidates(words, at + leafAt.aaaa, 28)
+    const sets = (field: number) => (signed ? words[at + field]! : 0)
+    this.a = new Candidates(words, at + leafAt.a, rrLength, sets(signedLeafAt.aSets))
+    this.aaaa = new Candidates(words, at + leafAt.aaaa, 28, sets(signedLeafAt.aaaaSets))
     this.cnames = isCname ? this.a : null
   }
 }
@@ -196,7 +267,8 @@ export class PlanImage {
   constructor(image: SharedArrayBuffer | Uint8Array) {
     const bytes = octetsOf(image)
     const words = new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength >>> 2)
-    if (words[headerAt.magic] !== planMagic) throw new Error('not a plan image of this version')
+    const signed = words[headerAt.magic] === signedPlanMagic
+    if (!signed && words[headerAt.magic] !== planMagic) throw new Error('not a plan image of this version')
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
     this.words = words
     this.root = words[headerAt.root]!
@@ -205,7 +277,7 @@ export class PlanImage {
     this.aliases = words[headerAt.aliases] !== 0
     this.leaves = Array.from(
       { length: words[headerAt.leafCount]! },
-      (_, number) => new PlanLeaf(words, bytes, view, words[words[headerAt.leaves]! + number]!),
+      (_, number) => new PlanLeaf(words, bytes, view, words[words[headerAt.leaves]! + number]!, signed),
     )
     this.only = this.#leafAt(this.root)
     this.ipv6Only = this.#leafAt(this.ipv6Root)

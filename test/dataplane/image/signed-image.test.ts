@@ -4,7 +4,7 @@ import t from 'tap'
 import { editZone, nameOf } from '../../../src/dataplane/image/edit.ts'
 import { ZoneImage } from '../../../src/dataplane/image/image.ts'
 import { nsecNode } from '../../../src/dataplane/image/nsec-search.ts'
-import { PlanError } from '../../../src/dataplane/image/plan-error.ts'
+import { nsecVariants } from '../../../src/dataplane/image/nsec-variants.ts'
 import { RrsetEncoder, type WireRrset } from '../../../src/dataplane/image/rrset-encoder.ts'
 import { UnsignedError } from '../../../src/dataplane/image/signatures.ts'
 import { compareNames } from '../../../src/dataplane/wire/canonical.ts'
@@ -209,10 +209,32 @@ t.test('nothing is served that lacks a signature or an NSEC', async (t) => {
   }
 })
 
-t.test('no service can be in a signed zone yet', async (t) => {
-  const signed = { ...zone, signer: new TestSigner(), services: { www: 0 } }
-  t.throws(() => zoneImage(signed), PlanError)
-  t.throws(() => zoneImage(signed), { message: /www\.example\.test\. lies in a zone that is signed/ })
+t.test('a service has all its NSECs, or there is no image', async (t) => {
+  const signer = new TestSigner()
+  const signed = { ...zone, services: { svc: 0 } }
+  const name = hostnameToWire('svc.example.test')
+  const whole = signer.complete(apex, zoneRrsets(zone), [name])
+  const compiled = (rrsets: readonly WireRrset[]) =>
+    new ZoneImage(compilerOf(signed, rrsets, { signatures: signer.of(apex) }).finish())
+  const image = compiled(whole)
+  const scan = new NameScan()
+  scan.load(name, 0, name.length)
+  const node = image.find(scan, 0)
+  t.equal(image.rrsetCount(node), nsecVariants.length)
+  const isNsec = ({ owner, type }: WireRrset) => type === types.nsec && Buffer.compare(owner, name) === 0
+  const first = whole.find(isNsec)!
+  t.throws(() => compiled(whole.filter((rrset) => !isNsec(rrset) || rrset === first)), {
+    name: 'UnsignedError',
+    message: /svc\.example\.test\. NSEC is not all that a service needs/,
+  })
+  t.throws(() => compiled(whole.filter((rrset) => !isNsec(rrset))), UnsignedError)
+  // Whoever asks for what a cut hides is referred elsewhere.
+  const hidden = { ...zone, services: { 'svc.insecure': 0 } }
+  const below = signer.complete(
+    apex,
+    zoneRrsets({ ...hidden, lines: [...zone.lines, 'insecure 300 NS ns.elsewhere.example.'] }),
+  )
+  t.ok(compilerOf(hidden, below, { signatures: signer.of(apex) }).finish())
 })
 
 t.test('more signatures than an RRset can have', async (t) => {
