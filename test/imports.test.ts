@@ -98,7 +98,8 @@ const controlplane: Readonly<Record<string, readonly string[]>> = {
   catalog: ['model', 'rules'],
   files: [],
   compile: ['model', 'catalog', 'dnssec', 'files', 'threads', 'timing'],
-  serve: ['model', 'catalog', 'health', 'location', 'steering', 'timing'],
+  signing: ['model', 'catalog', 'compile', 'dnssec', 'files', 'threads'],
+  serve: ['model', 'catalog', 'dnssec', 'health', 'location', 'signing', 'steering', 'timing'],
   offline: ['model', 'document', 'catalog', 'files'],
   follow: ['model', 'catalog', 'compile', 'serve', 'store', 'timing'],
   snapshot: [
@@ -110,6 +111,7 @@ const controlplane: Readonly<Record<string, readonly string[]>> = {
     'files',
     'follow',
     'serve',
+    'signing',
     'steering',
     'store',
     'timing',

@@ -19,8 +19,20 @@ import { type MemberFacts, Planner } from '../controlplane/serve/planner.ts'
 import { PoolWatch } from '../controlplane/serve/pool-watch.ts'
 import { ServiceWatch } from '../controlplane/serve/service-watch.ts'
 import type { Ground, Hearing } from './announce.ts'
+import type { ServiceSigning } from './service-signing.ts'
 
 const now = () => new Date()
+
+/** What answers are decided by. */
+export interface AnswersOptions {
+  readonly counters: AnswerCounters
+  readonly facts: MemberFacts
+  readonly hosts: HostResolver
+  readonly readings: Readings
+  readonly signing: ServiceSigning
+  /** The other nodes. */
+  readonly others: () => readonly NodeRecord[]
+}
 
 export class Answers implements AsyncDisposable {
   readonly source: LocationSource
@@ -34,12 +46,8 @@ export class Answers implements AsyncDisposable {
   readonly planner: Planner
 
   constructor(
-    { config, log, announce }: Ground,
-    counters: AnswerCounters,
-    facts: MemberFacts,
-    hosts: HostResolver,
-    readings: Readings,
-    others: () => readonly NodeRecord[],
+    { config, log, announce, faults }: Ground,
+    { counters, facts, hosts, readings, signing, others }: AnswersOptions,
   ) {
     this.#fleetDrains = new FleetDrains(others, now)
     const onProblem = (reason: string) => log.error({ reason }, 'location data')
@@ -65,9 +73,11 @@ export class Answers implements AsyncDisposable {
       resolution: (host) => hosts.resolution(host),
       locations: this.locations,
       readings,
+      signing: signing.plans,
       now,
       onRamp: (pools) => announce({ kind: 'weights-changed', pools }),
     })
+    signing.signAhead(this.planner, facts, (error) => faults.internal('sign-ahead', error))
   }
 
   readonly hears: Hearing<'answers'> = {

@@ -17,12 +17,14 @@ const now = () => new Date()
 const previewPatience = () => AbortSignal.timeout(10_000)
 
 /** Threads that don't do what they are for, while everything else is served. */
-function notAtWork({ configuration, dataPlane }: Parts): Problem[] {
+function notAtWork({ configuration, dataPlane, signing }: Parts): Problem[] {
   const { trouble } = configuration.compiler
+  const { trouble: unsigned } = signing.services.thread
   return [
     ...(dataPlane.live('udp') > 0 ? [] : ['no thread answers over UDP']),
     ...(dataPlane.live('tcp') > 0 ? [] : ['no thread answers over TCP']),
     ...(trouble === null ? [] : [`changes can't be compiled: ${trouble}`]),
+    ...(unsigned === null ? [] : [`answers of services can't be signed: ${unsigned}`]),
   ].map((message) => ({ path: 'serving', message }))
 }
 

@@ -21,7 +21,7 @@ import { type Observed, type Snapshot, SnapshotFiles } from '../controlplane/sna
 import { SnapshotWriter } from '../controlplane/snapshot/snapshot-writer.ts'
 import { isRefused } from '../controlplane/store/changes.ts'
 import type { Expected } from '../controlplane/store/identity.ts'
-import { pause } from '../controlplane/timing/clock.ts'
+import { orAborted, pause } from '../controlplane/timing/clock.ts'
 import { version } from '../version.ts'
 import { failing, type Ground, type Hearing } from './announce.ts'
 import type { Answers } from './answers.ts'
@@ -102,6 +102,7 @@ export class Configuration {
       onDeath: (reason) => around.announce({ kind: 'thread-died', thread: 'compile', reason }),
     })
     this.compiler.onSigned = (reports) => around.signing.watch.tell(reports)
+    around.signing.services.onNews = () => this.#keep()
     this.compiler.onLeft = (images) => shared?.letGo(images)
     shared?.keptBy((images) => void this.compiler.adopt(images))
     this.publisher = this.#makePublisher()
@@ -291,7 +292,10 @@ export class Configuration {
     }
     if (found === null) return false
     const { snapshot, start, isLeft } = found
-    const maps = await answers.locations.prepare(start.catalog, signal)
+    let maps = await answers.locations.prepare(start.catalog, signal)
+    // Location data may have been replaced meanwhile.
+    if (await orAborted(publisher.prepare(start, maps), signal))
+      maps = await answers.locations.prepare(start.catalog, signal)
     if (late()) return false
     const catalog = this.#around.words.over(start.catalog)
     this.#announceCatalog(catalog, snapshot.health)
@@ -324,7 +328,11 @@ export class Configuration {
     const order = { revision: catalog.revision, stamp: catalog.stamp, jobs, gone: [] }
     const { images } = await this.compiler.compile(order, [], this.#around.signal)
     await publisher.serve(
-      new Map(images.map(([apex, image]) => [apex, { image, services: services.get(apex)! }])),
+      new Map(
+        images.map(([apex, image]) => {
+          return [apex, { image, zone: catalog.zones.get(apex)!, services: services.get(apex)! }]
+        }),
+      ),
     )
     this.#keep()
   }
@@ -378,6 +386,7 @@ export class Configuration {
       planner,
       locations,
       handedOut,
+      signing: this.#around.signing.services.plans,
       pools,
       onPools: (changes) => announce({ kind: 'pools', changes }),
       fed,
@@ -427,6 +436,7 @@ export class Configuration {
       database,
       files: this.#files,
       compiler: this.compiler,
+      signatures: this.#around.signing.services.thread,
       catalog: () => this.publisher.catalog,
       compiled: () => this.follower.compiled,
       observed: () => this.#observed(),

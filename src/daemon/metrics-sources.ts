@@ -45,12 +45,13 @@ export function metricsSources(parts: () => Parts): MetricsSources {
         .map((member) => ({ ...member, held: parts().health.checker.isHeld(member) })),
     drains: () => parts().answers.drains.states(),
     signedZones: () =>
-      Array.from(parts().signing.watch.zones, ({ apex, expiresAt, trouble }) => ({
+      parts().signing.zones.map(({ apex, expiresAt, trouble }) => ({
         zone: apex,
         expiresAt: Number.isFinite(expiresAt) ? expiresAt : null,
         isTroubled: trouble !== null,
       })),
-    signaturesMade: () => parts().signing.watch.made,
+    signaturesMade: () => parts().signing.made,
+    unsignedSets: () => parts().signing.services.waiting,
     certificates: () =>
       Array.from(parts().health.checker.certificates(), ({ pool, member, certificate }) => ({
         pool,

@@ -55,12 +55,17 @@ export function joinParts(ground: Ground) {
   // The policy holds for webhooks too: whoever may configure one could let this node ask things of itself.
   const queryLog = makeQueryRecorder(ground, dataPlane)
   const events = new Events(ground, health.policy)
-  const answers = new Answers(ground, serving.counters, health.facts, hosts, steeringFeeds.readings, () =>
-    health.peers.nodes.filter(({ id, live }) => live && id !== ground.nodeId),
-  )
+  const signing: Signing = new Signing(ground, () => configuration)
+  const answers = new Answers(ground, {
+    counters: serving.counters,
+    facts: health.facts,
+    hosts,
+    readings: steeringFeeds.readings,
+    signing: signing.services,
+    others: () => health.peers.nodes.filter(({ id, live }) => live && id !== ground.nodeId),
+  })
   const pending: PendingOverrides = new PendingOverrides(ground, () => configuration)
   const { words } = pending
-  const signing: Signing = new Signing(ground, () => configuration)
   const configuration: Configuration = new Configuration({
     ...ground,
     serving,

@@ -12,13 +12,16 @@ import { SigningWatch, type WatchedZone } from '../controlplane/dnssec/signing-w
 import { openKey, sealKey } from '../controlplane/dnssec/zone-key.ts'
 import type { Follower } from '../controlplane/follow/follower.ts'
 import { isUnavailable, type Problem } from '../controlplane/model/errors.ts'
+import type { Publisher } from '../controlplane/serve/publisher.ts'
 import { renewZones } from '../controlplane/store/zones.ts'
 import { wallClock } from '../controlplane/timing/clock.ts'
 import type { Ground, Hearing } from './announce.ts'
 import { keyFileOf, orConflict, secretOf } from './key-file.ts'
+import { ServiceSigning } from './service-signing.ts'
 
 /** What is served, as far as it matters here. */
 interface Served {
+  readonly publisher: Publisher
   readonly follower: Pick<Follower, 'recompile'>
   /** Signs zones anew out of what this node has. */
   resign(apexes: readonly string[]): Promise<void>
@@ -26,12 +29,14 @@ interface Served {
 
 export class Signing implements Disposable {
   readonly watch: SigningWatch
+  readonly services: ServiceSigning
   readonly #ground: Ground
   readonly #configuration: () => Served
 
   constructor(ground: Ground, configuration: () => Served) {
     this.#ground = ground
     this.#configuration = configuration
+    this.services = new ServiceSigning(ground, () => configuration().publisher)
     this.watch = new SigningWatch({
       clock: wallClock(),
       onDue: (zones) => void this.#sign(zones).catch(ground.faults.retried('zones were not signed anew')),
@@ -42,12 +47,25 @@ export class Signing implements Disposable {
     catalog: ({ catalog }) => this.watch.retain((apex) => (catalog.zones.get(apex)?.dnssec ?? null) !== null),
   }
 
+  /** What is known of zones that are signed, or should be, with their services. */
+  get zones(): WatchedZone[] {
+    return Array.from(this.watch.zones, (zone) => this.#whole(zone))
+  }
+
+  /** How many signatures were made since this node was started. */
+  get made(): number {
+    return this.watch.made + this.services.watch.made
+  }
+
   /** What the API is handed. */
   get forApi(): ApiContext['signing'] {
     const { config } = this.#ground
     const keyFile = keyFileOf(config)
     return {
-      zone: (apex) => this.watch.zone(apex),
+      zone: (apex) => {
+        const zone = this.watch.zone(apex)
+        return zone === null ? null : this.#whole(zone)
+      },
       hasEnded: (apex) => {
         const zone = this.watch.zone(apex)
         return zone !== null && this.watch.hasEnded(zone)
@@ -61,7 +79,7 @@ export class Signing implements Disposable {
 
   /** Why zones are not signed as they should be, one each. */
   get missing(): Problem[] {
-    return [...this.watch.zones].flatMap((zone) => {
+    return this.zones.flatMap((zone) => {
       const { apex, trouble } = zone
       if (trouble === null) return []
       const state = this.watch.hasEnded(zone) ? 'it is SERVFAIL' : 'what was signed before is served'
@@ -71,10 +89,27 @@ export class Signing implements Disposable {
 
   start(): void {
     this.watch.start()
+    this.services.start()
   }
 
   [Symbol.dispose](): void {
     this.watch[Symbol.dispose]()
+    this.services[Symbol.dispose]()
+  }
+
+  /** A zone with its services, which have signatures of their own. It is SERVFAIL when its own have ended. */
+  #whole(zone: WatchedZone): WatchedZone {
+    const services = this.services.watch.zone(zone.apex)
+    if (services === null) return zone
+    return {
+      ...zone,
+      expiresAt: Math.min(zone.expiresAt, services.expiresAt),
+      renewAt: Math.min(zone.renewAt, services.renewAt),
+      signatures: zone.signatures + services.signatures,
+      made: zone.made + services.made,
+      madeInAll: zone.madeInAll + services.madeInAll,
+      trouble: zone.trouble ?? services.trouble,
+    }
   }
 
   async #sign(zones: readonly WatchedZone[]): Promise<void> {

@@ -171,8 +171,9 @@ export async function startDaemon(
   } = parts
   await pending.open()
   await events.open()
-  // Writes the images that the snapshot lacks.
+  // Write the images, and the signatures, that the snapshot lacks.
   begun.use(configuration.compiler)
+  begun.use(signing.services.thread)
   // Writes the last snapshot, when all that it holds has come to rest.
   begun.use(configuration.snapshots)
   // Leaves no more.
@@ -246,7 +247,9 @@ function handle(
     },
     ready,
     get works() {
-      return ![parts.database, parts.configuration.compiler, parts.answers.source].some(({ stuck }) => stuck)
+      const { database, configuration, answers, signing } = parts
+      const threads = [database, configuration.compiler, answers.source, signing.services.thread]
+      return !threads.some(({ stuck }) => stuck)
     },
     fault: (error) => faults.internal('uncaught', error),
     stop,

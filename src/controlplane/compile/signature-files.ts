@@ -40,14 +40,20 @@ export async function writeBooks(
   for (const { zone } of zones) {
     const book = books.get(zone.apex)
     if (book === undefined) continue
-    const octets = book.format()
-    const checksum = Buffer.alloc(checksumLength)
-    checksum.writeUInt32LE(crc32(octets))
-    await replaceWhole(join(directory, fileOf(zone.apex, signaturesKind)), checksum, octets)
+    await writeBook(join(directory, fileOf(zone.apex, signaturesKind)), book)
   }
 }
 
-function readBook(path: string): SignatureBook {
+/** Whole or not at all; the one before stays beside it. */
+export async function writeBook(path: string, book: SignatureBook): Promise<void> {
+  const octets = book.format()
+  const checksum = Buffer.alloc(checksumLength)
+  checksum.writeUInt32LE(crc32(octets))
+  await replaceWhole(path, checksum, octets)
+}
+
+/** @throws Error for a file that can't be read, or is no book, or is damaged */
+export function readBook(path: string): SignatureBook {
   const octets = readFileSync(path)
   const rest = octets.subarray(checksumLength)
   if (octets.length < checksumLength || octets.readUInt32LE() !== crc32(rest)) {

@@ -14,7 +14,7 @@ import { SigningTable } from './signing-table.ts'
 import { dsOf, type SigningKey } from './zone-key.ts'
 
 /** RRs live no longer than that in caches: a signature has a week left at the least when it is handed out (RFC 6781 section 4.4.2). */
-const mostTtlSeconds = 3 * 86_400
+export const mostTtlSeconds = 3 * 86_400
 /** Of what signing adds at the apex. */
 const keyTtlSeconds = 3600
 

@@ -39,12 +39,14 @@ import type { Compiled } from '../compile/zone-images.ts'
 import { isUnavailable } from '../model/errors.ts'
 import type { MemberHealth } from '../model/observation.ts'
 import type { MemberPattern } from '../model/override-index.ts'
+import type { ZoneToServe } from '../serve/handed-zones.ts'
 import type { LocationMaps } from '../serve/location-maps.ts'
-import type { CatalogStep, Publisher, ZoneToServe } from '../serve/publisher.ts'
+import type { CatalogStep, Publisher } from '../serve/publisher.ts'
 import { changesSince, type HistoryBreak, historyBreak, isRefused, isStillAt } from '../store/changes.ts'
 import type { Database, Tx } from '../store/database.ts'
 import { loadHealth } from '../store/health.ts'
 import { isOtherSchema } from '../store/schema-version.ts'
+import { orAborted } from '../timing/clock.ts'
 import { PollLoop } from '../timing/poll-loop.ts'
 import { BadRows } from './bad-rows.ts'
 import { type KnownImages, servicesOf, sortZones, wholeZones } from './known-images.ts'
@@ -411,8 +413,10 @@ export class Follower implements AsyncDisposable {
       // The loop tells why, and reads everything again.
       if (!(await adopted.then(() => true).catch(() => false))) return
       const gone = [...turn.touched.keys()].filter((apex) => !turn.catalog.zones.has(apex))
+      const handed = () => new Map([...zones, ...gone.map((apex) => [apex, null] as const)])
+      await orAborted(publisher.prepareZones(handed()), this.#loop.signal)
       for (const apex of turn.dropped) zones.delete(apex)
-      await publisher.serve(new Map([...zones, ...gone.map((apex) => [apex, null] as const)]))
+      await publisher.serve(handed())
       left = new Map(missing.map((apex) => [apex, null]))
       publisher.progress.catchUp([...zones.keys(), ...kept, ...gone], turn.catalog.revision)
       onZones()
@@ -439,7 +443,10 @@ export class Follower implements AsyncDisposable {
     for (const { message } of bad) this.#options.onBad(message)
     const byZone = Map.groupBy(bad, ({ apex }) => apex)
     for (const [apex, owners] of turn.touched) this.#bad.recompiled(apex, owners, byZone.get(apex) ?? [])
-    const zones = images.map(([apex, image]) => [apex, { image, services: services.get(apex)! }] as const)
+    const { zones: heads } = turn.catalog
+    const zones = images.map(
+      ([apex, image]) => [apex, { image, zone: heads.get(apex)!, services: services.get(apex)! }] as const,
+    )
     return { zones: new Map(zones), kept, missing }
   }
 
@@ -452,7 +459,11 @@ export class Follower implements AsyncDisposable {
   /** Has settings served. Until they are, everything is to be read again: these changes won't come a second time. */
   async #adopt(step: FoundStep): Promise<void> {
     const { publisher, locations, amend, onCatalog, onOrigin, onFailBack } = this.#options
-    const maps = await locations.prepare(step.catalog, this.#loop.signal)
+    const { signal } = this.#loop
+    let maps = await locations.prepare(step.catalog, signal)
+    // Location data may have been replaced meanwhile.
+    if (await orAborted(publisher.prepare({ ...step, catalog: amend(step.catalog) }, maps), signal))
+      maps = await locations.prepare(step.catalog, signal)
     this.#lost = true
     const catalog = amend(step.catalog)
     onCatalog(catalog, step.health)

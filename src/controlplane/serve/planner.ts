@@ -8,7 +8,7 @@
  * Bounded by the services and pools of the configuration.
  */
 import { compilePlan } from '../../dataplane/image/plan-compiler.ts'
-import { type AnswerNode, leavesOf, type PlanNode } from '../../dataplane/image/plan-tree.ts'
+import { type AnswerNode, leavesOf, type PlanNode, type PlanTrees } from '../../dataplane/image/plan-tree.ts'
 import { Catalog } from '../catalog/catalog.ts'
 import type { Vitals } from '../health/checked-member.ts'
 import { rampShare } from '../health/slow-start.ts'
@@ -36,6 +36,8 @@ import { type FedNow, FedStates } from './fed-states.ts'
 import { type FedUseNow, usesOf } from './fed-watch.ts'
 import { type AnsweredMember, octetsOf } from './handed-out.ts'
 import type { LocationMaps } from './location-maps.ts'
+import type { PlanSigning } from './plan-signing.ts'
+import type { OtherState } from './sign-ahead.ts'
 
 /** What is known of the members of pools with a monitor. */
 export interface MemberFacts {
@@ -56,6 +58,8 @@ export interface PlannerOptions {
   readonly locations: Pick<LocationMaps, 'of'>
   /** What feeds say; left out: nothing. */
   readonly readings?: Readings
+  /** Left out: no service is signed. */
+  readonly signing?: PlanSigning
   readonly now: () => Date
   /** The weights of members of these pools that come back have risen a step, or what feeds say of them is too old now. */
   readonly onRamp: (pools: readonly string[]) => void
@@ -74,7 +78,7 @@ export interface MadePlan {
 
 /** Plans of one moment: what they have in common is judged once. To be used up before anything can change. */
 export interface Planning {
-  /** The plan of a service, null when it is the one that there is. */
+  /** The plan of a service, null when it is the one that there is, or is to be signed first. */
   plan(service: string): MadePlan | null
   /** The judgement of a pool that there is. */
   judge(pool: string, asked: Asked): PoolJudgement
@@ -152,6 +156,20 @@ export class Planner implements Disposable {
     return (service) => select(catalog, service, round)
   }
 
+  /**
+   * How services would be answered by a catalog with one member in another state, or all as they are. Changes nothing. Members are counted
+   * nowhere.
+   */
+  foresee(
+    other: OtherState | null,
+    catalog = this.catalog,
+    areas: (service: string) => ServiceAreas | null = (service) => this.#options.locations.of(service),
+  ): (service: string) => PlanTrees {
+    const { resolution: resolutionOf } = this.#options
+    const round = this.#rounds(catalog, areas, this.#fedAside(), other)
+    return (service) => toPlans(select(catalog, service, round), { counterOf: () => 0, resolutionOf })
+  }
+
   /** What feeds say, without remembering it. */
   #fedAside(readings?: Readings): FedNow {
     return this.fedStates.at(this.#options.now().getTime(), true, readings)
@@ -161,9 +179,11 @@ export class Planner implements Disposable {
     catalog: Catalog,
     areas: (service: string) => ServiceAreas | null,
     fed: FedNow,
+    other: OtherState | null = null,
   ): (asked: Asked) => Round {
     const { pools, services } = catalog
-    const conditions = this.#conditions(catalog, fed)
+    const now = this.#conditions(catalog, fed)
+    const conditions = other === null ? now : { ...now, measured: measuredBut(now.measured, other) }
     const begin = (asked: Asked) =>
       new Round({ asked, pools, services, conditions, lastKnown: this.lastKnown[asked], areas })
     const rounds = { ipv4: begin('ipv4'), ipv6: begin('ipv6'), any: begin('any') }
@@ -203,12 +223,20 @@ export class Planner implements Disposable {
       members.set(slot, { pool: pool.name, member: member.name })
       return slot
     }
-    const { ipv4, ipv6 } = toPlans(selections, { counterOf, resolutionOf: resolution })
-    const image = compilePlan(ipv4, ipv6)
+    const trees = toPlans(selections, { counterOf, resolutionOf: resolution })
+    const { ipv4, ipv6 } = trees
+    const image = this.#compile(name, trees)
+    if (image === null) return null
     const before = this.#images.get(name)
     if (before !== undefined && same(before, image)) return null
     this.#images.set(name, image)
     return { image, members: answered([ipv4, ipv6], members) }
+  }
+
+  #compile(service: string, trees: PlanTrees): SharedArrayBuffer | null {
+    const { signing } = this.#options
+    const book = signing?.bookOf(service, this.catalog) ?? null
+    return book === null ? compilePlan(trees.ipv4, trees.ipv6) : signing!.compile(book, trees)
   }
 
   /** What is known of members at this moment. */
@@ -265,6 +293,11 @@ function select(catalog: Catalog, service: string, round: (asked: Asked) => Roun
     return { ipv4: selection, ipv6: selection }
   }
   return { ipv4: round('ipv4').select(service), ipv6: round('ipv6').select(service) }
+}
+
+function measuredBut(measured: Conditions['measured'], other: OtherState): Conditions['measured'] {
+  return (pool, member, address) =>
+    pool === other.pool && member === other.member ? other.state : measured(pool, member, address)
 }
 
 function same(left: SharedArrayBuffer, right: SharedArrayBuffer): boolean {

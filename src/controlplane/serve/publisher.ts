@@ -8,35 +8,27 @@
  * A zone image may be older than the catalog, never newer. A service that it names keeps its plan until no image names it
  * (`plan-slots.ts`), and is answered as before.
  */
-import { compileDirectory } from '../../dataplane/image/directory.ts'
-import { isEmpty, only, type ServingChanges } from '../../dataplane/image/serving-set.ts'
-import { hostnameToWire } from '../../dataplane/wire/name.ts'
+import { isEmpty, type ServingChanges } from '../../dataplane/image/serving-set.ts'
 import type { Catalog, Mark } from '../catalog/catalog.ts'
 import { tellCuts } from '../steering/answer-room.ts'
 import type { Selections } from '../steering/selection.ts'
 import { orAborted } from '../timing/clock.ts'
 import type { FedWatch, SteeringChange } from './fed-watch.ts'
 import type { AnsweredMember, HandedOut, Offer } from './handed-out.ts'
+import { HandedZones, type ZonesToServe, type ZoneToServe } from './handed-zones.ts'
 import type { ImagePump } from './image-pump.ts'
 import type { LocationMaps, PreparedMaps } from './location-maps.ts'
-import { type Named, PlanSlots } from './plan-slots.ts'
+import type { PlanSigning } from './plan-signing.ts'
+import { PlanSlots } from './plan-slots.ts'
 import type { MadePlan, Planner, Planning } from './planner.ts'
 import type { PoolChange, PoolWatch } from './pool-watch.ts'
 import { Progress } from './progress.ts'
 import { serviceReport } from './service-status.ts'
 import type { ServiceChange, ServiceWatch } from './service-watch.ts'
-import { type SlotImages, Slots } from './slots.ts'
+import type { SlotImages } from './slots.ts'
 
 /** Can be gone through more than once, which iterators can't. */
 type Names = readonly string[] | ReadonlySet<string>
-
-export interface ZoneToServe {
-  readonly image: SharedArrayBuffer
-  readonly services: Named
-}
-
-/** Zones by apex; null for one that is no more. */
-export type ZonesToServe = ReadonlyMap<string, ZoneToServe | null>
 
 /** The step from one catalog to the next. */
 export interface CatalogStep {
@@ -52,8 +44,10 @@ export interface CatalogStep {
 export interface PublisherOptions {
   readonly pump: ImagePump
   readonly planner: Planner
-  readonly locations: Pick<LocationMaps, 'take' | 'services'>
+  readonly locations: Pick<LocationMaps, 'take' | 'services' | 'previewed'>
   readonly handedOut: HandedOut
+  /** Left out: no service is signed. */
+  readonly signing?: PlanSigning
   readonly pools: PoolWatch
   /** Pools that changed between healthy, degraded and down. */
   readonly onPools: (changes: readonly PoolChange[]) => void
@@ -88,9 +82,7 @@ export class Publisher {
   readonly #options: PublisherOptions
   readonly progress: Progress
   readonly planSlots = new PlanSlots()
-  readonly #zoneSlots = new Slots()
-  /** The services that the images name which have been handed over, by apex. Bounded by the zones. */
-  readonly #zones = new Map<string, Named>()
+  readonly #zones = new HandedZones(this.planSlots)
   /** The members of plans that have been made, by service, until they are handed over in the same turn. */
   readonly #made = new Map<string, readonly AnsweredMember[]>()
   /** Services that have been planned, until they are looked at in the same turn. */
@@ -123,16 +115,12 @@ export class Publisher {
 
   /** Apexes of the zones that have been handed over. */
   get zones(): Iterable<string> {
-    return this.#zones.keys()
+    return this.#zones.apexes
   }
 
   /** The same, with the slots of their images, and the services that those name with the slots of their plans. */
   get handedZones() {
-    return Array.from(this.#zones, ([apex, named]) => ({
-      apex,
-      slot: this.#zoneSlots.take(apex)!,
-      services: named.map(({ name }) => ({ name, slot: this.planSlots.take(name) })),
-    }))
+    return this.#zones.all
   }
 
   /** How a service is answered now, and why. */
@@ -151,21 +139,45 @@ export class Publisher {
     return service === undefined ? undefined : this.selections(service)
   }
 
+  /**
+   * Has signed what a step will have services answered with, so that its plans wait for nothing when it is adopted.
+   *
+   * @returns whether that took a while
+   */
+  async prepare({ catalog, services, pools, zones }: CatalogStep, maps: PreparedMaps): Promise<boolean> {
+    const { signing, planner, locations } = this.#options
+    if (signing?.isNeeded(catalog) !== true) return false
+    const changed = catalog.withOuterServices(services)
+    const served = [...pools].flatMap((pool) => catalog.servicesOf(pool))
+    const treesOf = planner.foresee(null, catalog, locations.previewed(maps).areas)
+    return await signing.prepare(new Set([...changed, ...served]), catalog, treesOf, zones)
+  }
+
+  /** The same for zones that are to be handed over to `serve`. */
+  async prepareZones(zones: ZonesToServe): Promise<void> {
+    const { signing, planner } = this.#options
+    const changed = signing?.changedBy(zones)
+    if (changed === undefined || changed.size === 0) return
+    await signing!.prepare(changed, this.catalog, planner.foresee(null), zones)
+  }
+
   /** Takes over a new catalog, with the maps that were prepared for it. Resolves when the workers serve it. */
   async adopt(step: CatalogStep, maps: PreparedMaps): Promise<void> {
-    const { planner, locations, handedOut } = this.#options
+    const { planner, locations, handedOut, signing } = this.#options
     const before = this.catalog
     const { catalog } = step
     planner.catalog = catalog
     planner.lastKnown.retain(catalog.pools, catalog.services)
     planner.fedStates.retain(catalog.pools)
-    const zones = this.#handZonesOver(step.zones === undefined ? new Map() : this.#allZones(step.zones))
+    const handed: ZonesToServe = step.zones === undefined ? new Map() : this.#zones.instead(step.zones)
+    const resigned = signing?.changedBy(handed) ?? []
+    const zones = this.#handZonesOver(handed)
     const moved = locations.take(maps, this.planSlots.leaving(catalog.services))
     const plans = this.#freePlans()
     const planning = planner.begin()
     // A map may have come late, or be gone, for reasons that no change of its service tells.
     const located = moved.length === 0 ? [] : locations.services
-    const changed = [...step.services, ...located]
+    const changed = [...step.services, ...located, ...resigned]
     const served = [...step.pools].flatMap((pool) => catalog.servicesOf(pool))
     plans.push(...this.#plan(new Set([...catalog.withOuterServices(changed), ...served]), planning))
     const lost = [...before.pools.keys()].filter((pool) => !catalog.pools.has(pool))
@@ -173,6 +185,7 @@ export class Publisher {
     this.#lookAtServices([...before.services.keys()].filter((service) => !catalog.services.has(service)))
     await this.#push({ ...zones, plans, maps: moved })
     if (catalog.pools !== before.pools) handedOut.retain(catalog.pools)
+    signing?.retain(this.catalog)
     this.progress.reachSettings(catalog)
   }
 
@@ -192,7 +205,15 @@ export class Publisher {
 
   /** Takes over images of zones, all of them at once, behind the catalog that they go with. Resolves when the workers serve them. */
   async serve(zones: ZonesToServe): Promise<void> {
-    await this.#push({ ...this.#handZonesOver(zones), plans: this.#freePlans() })
+    const resigned = this.#options.signing?.changedBy(zones) ?? new Set()
+    const images = this.#handZonesOver(zones)
+    const plans = this.#freePlans()
+    if (resigned.size > 0) {
+      plans.push(...this.#plan(resigned, this.#options.planner.begin()))
+      this.#lookAtServices()
+    }
+    await this.#push({ ...images, plans })
+    this.#options.signing?.retain(this.catalog)
   }
 
   /** Selects again for the services of these pools, after a transition, the end of an override or a lookup of a host. */
@@ -208,6 +229,13 @@ export class Publisher {
   /** Selects again for these services and all that lead to them: what an operator says of them has ended. */
   async refreshServices(services: Iterable<string>): Promise<void> {
     const plans = this.#plan(this.catalog.withOuterServices(services), this.#options.planner.begin())
+    this.#lookAtServices()
+    await this.#pushAlone({ plans })
+  }
+
+  /** Plans these services anew, whose signatures have come, or are others. */
+  async refreshSigned(services: Iterable<string>): Promise<void> {
+    const plans = this.#plan(services, this.#options.planner.begin())
     this.#lookAtServices()
     await this.#pushAlone({ plans })
   }
@@ -274,34 +302,10 @@ export class Publisher {
     return handOver.noted
   }
 
-  /** Every zone that there is now, and null for those that there were before. */
-  #allZones(zones: ReadonlyMap<string, ZoneToServe>): ZonesToServe {
-    return new Map([...Array.from(this.#zones.keys(), (apex) => [apex, null] as const), ...zones])
-  }
-
   /** What the workers have to be told of zones. */
   #handZonesOver(zones: ZonesToServe): Pick<ServingChanges, 'zones' | 'directory'> {
-    const images: SlotImages = []
-    let moved = false
-    for (const [apex, zone] of zones) {
-      const before = this.#zones.get(apex)
-      // First, so that a service that both name is named throughout.
-      if (zone !== null) this.planSlots.hold(zone.services)
-      if (before !== undefined) this.planSlots.letGo(before)
-      if (zone !== null) {
-        moved ||= before === undefined
-        this.#zones.set(apex, zone.services)
-        images.push([this.#zoneSlots.take(apex)!, zone.image])
-      } else if (this.#zones.delete(apex)) {
-        moved = true
-        images.push([this.#zoneSlots.release(apex)!, null])
-      }
-    }
-    if (!moved) return { zones: images }
-    const apexes = Array.from(this.#zones.keys(), (apex) => {
-      return [this.#zoneSlots.take(apex)!, hostnameToWire(apex)] as const
-    })
-    return { zones: images, directory: only(compileDirectory(new Map(apexes))) }
+    this.#options.signing?.hand(zones)
+    return this.#zones.handOver(zones)
   }
 
   /** Takes away the plans of services that are gone and that no image names. */

@@ -13,6 +13,7 @@
  */
 import type { Catalog, Mark } from '../catalog/catalog.ts'
 import type { CompileThread } from '../compile/compile-thread.ts'
+import type { SigningThread } from '../signing/signing-thread.ts'
 import type { Database } from '../store/database.ts'
 import { PollLoop } from '../timing/poll-loop.ts'
 import { baseOf, type Observed, type SnapshotFiles } from './snapshot.ts'
@@ -21,6 +22,8 @@ export interface SnapshotWriterOptions {
   readonly database: Pick<Database, 'up'>
   readonly files: SnapshotFiles
   readonly compiler: CompileThread
+  /** Those of services; left out: there are none. */
+  readonly signatures?: Pick<SigningThread, 'persist'>
   readonly catalog: () => Catalog
   /** The last revision of which the compile thread has every image, or a later one; null while that can't be told. */
   readonly compiled: () => Mark | null
@@ -115,7 +118,7 @@ export class SnapshotWriter implements AsyncDisposable {
   }
 
   async #write(): Promise<void> {
-    const { database, files, compiler, observed } = this.#options
+    const { database, files, compiler, signatures, observed } = this.#options
     // Taken first, so that no image is older than that.
     const compiled = this.#options.compiled()
     const catalog = this.#options.catalog()
@@ -123,6 +126,7 @@ export class SnapshotWriter implements AsyncDisposable {
     if ((!up && this.#writtenAt === null) || catalog.revision < 0) return
     if (compiled === null || this.#cut.signal.aborted) return
     await compiler.persist(this.#cut.signal)
+    await signatures?.persist(this.#cut.signal)
     const base = baseOf(catalog, compiled, observed())
     // While the database is away the configuration is as old as it was.
     await files.writeBase(base, up ? new Date() : this.#writtenAt!)

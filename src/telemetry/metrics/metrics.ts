@@ -62,6 +62,8 @@ export interface MetricsSources {
   signedZones(): readonly SignedZoneNow[]
   /** How many signatures were made. */
   signaturesMade(): number
+  /** RRsets of services that are still to be signed. */
+  unsignedSets(): { readonly answers: number; readonly ahead: number }
   /** Configuration revision that this node serves. */
   configRevision(): number
   /** Seconds. */
@@ -84,7 +86,7 @@ export interface MetricsSources {
 }
 
 /** Threads beside those that answer DNS. */
-const threadNames = ['compile', 'database', 'dnstap', 'location'] as const
+const threadNames = ['compile', 'database', 'dnstap', 'location', 'signing'] as const
 export type ThreadName = (typeof threadNames)[number]
 
 /** What gives way first when there is no room for all. Deliveries to webhooks have a metric of their own. */

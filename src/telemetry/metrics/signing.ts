@@ -14,6 +14,8 @@ export interface SigningNow {
   signedZones(): readonly SignedZoneNow[]
   /** How many signatures were made. */
   signaturesMade(): number
+  /** RRsets of services that are still to be signed: those that answers wait for, and those ahead. */
+  unsignedSets(): { readonly answers: number; readonly ahead: number }
 }
 
 export function registerSigningMetrics(registry: Registry, now: SigningNow, nowMs: () => number): void {
@@ -28,6 +30,11 @@ export function registerSigningMetrics(registry: Registry, now: SigningNow, nowM
   const keys = "Whether a zone can't be signed by this node, most likely because its key can't be opened."
   expose(registry, 'gauge', 'pooldns_dnssec_signing_failed', keys, () =>
     now.signedZones().map(({ zone, isTroubled }) => ({ labels: { zone }, value: Number(isTroubled) })),
+  )
+  const waiting =
+    'RRsets of services that are still to be signed: "answers" for those that answers wait for, "ahead" for those that may be needed next.'
+  expose(registry, 'gauge', 'pooldns_dnssec_unsigned_sets', waiting, () =>
+    Object.entries(now.unsignedSets()).map(([kind, value]) => ({ labels: { kind }, value })),
   )
   const made = 'Signatures that this node has made.'
   exposeValue(registry, 'counter', 'pooldns_dnssec_signatures_made_total', made, () => now.signaturesMade())

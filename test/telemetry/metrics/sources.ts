@@ -34,6 +34,7 @@ export const quietSources: MetricsSources = {
   drains: () => [],
   signedZones: () => [],
   signaturesMade: () => 0,
+  unsignedSets: () => ({ answers: 0, ahead: 0 }),
   pools: () => [],
   services: () => [],
   members: () => [],
@@ -87,6 +88,7 @@ export function busyMetrics(): Metrics {
       { zone: 'other.test', expiresAt: null, isTroubled: true },
     ],
     signaturesMade: () => 7,
+    unsignedSets: () => ({ answers: 2, ahead: 30 }),
     drains: () => [
       { pool: 'p', member: 'x', complete: true },
       { pool: 'p', member: 'z', complete: false },

@@ -1,0 +1,71 @@
+/** The zones whose images have been handed over, with the services that those name, and the slots of both in the workers. */
+import { compileDirectory } from '../../dataplane/image/directory.ts'
+import { only, type ServingChanges } from '../../dataplane/image/serving-set.ts'
+import { hostnameToWire } from '../../dataplane/wire/name.ts'
+import type { CatalogZone } from '../catalog/catalog.ts'
+import type { Named, PlanSlots } from './plan-slots.ts'
+import { type SlotImages, Slots } from './slots.ts'
+
+export interface ZoneToServe {
+  readonly image: SharedArrayBuffer
+  /** Of which the image was compiled; left out where nothing is signed. */
+  readonly zone?: CatalogZone
+  readonly services: Named
+}
+
+/** Zones by apex; null for one that is no more. */
+export type ZonesToServe = ReadonlyMap<string, ZoneToServe | null>
+
+export class HandedZones {
+  readonly #planSlots: PlanSlots
+  readonly #slots = new Slots()
+  /** The services that the images name, by apex. Bounded by the zones. */
+  readonly #zones = new Map<string, Named>()
+
+  constructor(planSlots: PlanSlots) {
+    this.#planSlots = planSlots
+  }
+
+  get apexes(): Iterable<string> {
+    return this.#zones.keys()
+  }
+
+  /** With the slots of their images, and the services that those name with the slots of their plans. */
+  get all() {
+    return Array.from(this.#zones, ([apex, named]) => ({
+      apex,
+      slot: this.#slots.take(apex)!,
+      services: named.map(({ name }) => ({ name, slot: this.#planSlots.take(name) })),
+    }))
+  }
+
+  /** Every zone that there is now, and null for those that there were before. */
+  instead(zones: ReadonlyMap<string, ZoneToServe>): ZonesToServe {
+    return new Map([...Array.from(this.#zones.keys(), (apex) => [apex, null] as const), ...zones])
+  }
+
+  /** @returns what the workers have to be told of these zones */
+  handOver(zones: ZonesToServe): Pick<ServingChanges, 'zones' | 'directory'> {
+    const images: SlotImages = []
+    let moved = false
+    for (const [apex, zone] of zones) {
+      const before = this.#zones.get(apex)
+      // First, so that a service that both name is named throughout.
+      if (zone !== null) this.#planSlots.hold(zone.services)
+      if (before !== undefined) this.#planSlots.letGo(before)
+      if (zone !== null) {
+        moved ||= before === undefined
+        this.#zones.set(apex, zone.services)
+        images.push([this.#slots.take(apex)!, zone.image])
+      } else if (this.#zones.delete(apex)) {
+        moved = true
+        images.push([this.#slots.release(apex)!, null])
+      }
+    }
+    if (!moved) return { zones: images }
+    const apexes = Array.from(this.#zones.keys(), (apex) => {
+      return [this.#slots.take(apex)!, hostnameToWire(apex)] as const
+    })
+    return { zones: images, directory: only(compileDirectory(new Map(apexes))) }
+  }
+}

@@ -1,0 +1,148 @@
+/**
+ * Plans of services in signed zones: compiled with signatures that were made before, or left for later where some are missing. Then the plan
+ * before is served until they have come, and the service is planned anew, by what is known then.
+ *
+ * A service is signed as the zone is whose image names it, and not as the configuration says: answers and what proves them change in one
+ * step when a zone is signed, or is signed no more, or its keys change, or a zone cut moves the service to another zone. One that no
+ * image names yet goes by the configuration.
+ */
+import { answerSets } from '../../dataplane/image/answer-sets.ts'
+import { compilePlan } from '../../dataplane/image/plan-compiler.ts'
+import { mapTree, type PlanNode, type PlanTrees } from '../../dataplane/image/plan-tree.ts'
+import type { Catalog, CatalogService, CatalogZone } from '../catalog/catalog.ts'
+import { mostTtlSeconds } from '../dnssec/sign-zone.ts'
+import type { ServiceBook } from '../signing/service-book.ts'
+import { type ServiceSignatures, signingTextOf } from '../signing/service-signatures.ts'
+import type { ZonesToServe } from './handed-zones.ts'
+import type { SignAhead } from './sign-ahead.ts'
+
+export class PlanSigning {
+  readonly #signatures: ServiceSignatures
+  /** Zones as they were handed over. Bounded by the zones. */
+  readonly #zones = new Map<string, CatalogZone>()
+  /** The apex of the zone whose image names a service. Bounded by the services. */
+  readonly #namedBy = new Map<string, string>()
+  /** Null: nothing is signed ahead. */
+  ahead: SignAhead | null = null
+
+  constructor(signatures: ServiceSignatures) {
+    this.#signatures = signatures
+  }
+
+  /** Null for a service whose answers are not signed. @param next zones that are about to be handed over */
+  bookOf(service: string, catalog: Catalog, next?: NextZones): ServiceBook | null {
+    const found = catalog.services.get(service)!
+    return this.#signatures.bookOf(found, next?.zoneOf(found) ?? this.#zoneOf(found, catalog))
+  }
+
+  /** @returns null when signatures are missing: they are asked for */
+  compile(book: ServiceBook, trees: PlanTrees): SharedArrayBuffer | null {
+    book.begin()
+    const { ttlSeconds } = book
+    const { ipv4, ipv6 } = ttlSeconds < mostTtlSeconds ? trees : capped(trees)
+    const image = compilePlan(ipv4, ipv6)
+    this.ahead?.mark(book.service)
+    if (book.missing.size === 0) return image
+    this.#signatures.ask(book, book.missing)
+    return null
+  }
+
+  /**
+   * Has signed what services would be answered with by a catalog. Resolves when that is done, or can't be.
+   *
+   * @param next zones that are to be handed over
+   * @returns whether anything was missing
+   */
+  async prepare(
+    services: Iterable<string>,
+    catalog: Catalog,
+    treesOf: (service: string) => PlanTrees,
+    next: ZonesToServe = noZones,
+  ): Promise<boolean> {
+    const zones = new NextZones(next)
+    let lacks = false
+    for (const service of services) {
+      const book = catalog.services.has(service) ? this.bookOf(service, catalog, zones) : null
+      if (book === null) continue
+      const lacking = book.lacking(answerSets(treesOf(service)))
+      this.#signatures.ask(book, lacking)
+      lacks ||= lacking.size > 0
+    }
+    if (lacks) await this.#signatures.settled()
+    return lacks
+  }
+
+  /** Whether any service may be signed: by a catalog, or by what has been handed over. */
+  isNeeded({ zones }: Catalog): boolean {
+    for (const all of [zones, this.#zones]) {
+      for (const { dnssec = null } of all.values()) if (dnssec !== null) return true
+    }
+    return false
+  }
+
+  /** Services that are signed in another way, or not any more, once these zones are handed over. */
+  changedBy(zones: ZonesToServe): Set<string> {
+    const changed = new Set<string>()
+    for (const [apex, handed] of zones) {
+      const before = this.#zones.get(apex)
+      const isOther = signingTextOf(before) !== signingTextOf(handed?.zone)
+      for (const { name } of handed?.services ?? []) {
+        const was = this.#namedBy.get(name)
+        if (isOther || was !== apex) changed.add(name)
+      }
+      if (handed !== null && !isOther) continue
+      for (const [name, was] of this.#namedBy) if (was === apex) changed.add(name)
+    }
+    return changed
+  }
+
+  /** Notes that these zones are handed over. */
+  hand(zones: ZonesToServe): void {
+    for (const [apex, handed] of zones) {
+      if (handed?.zone === undefined) this.#zones.delete(apex)
+      else this.#zones.set(apex, handed.zone)
+    }
+    // First those that are let go of, since another zone may take them in the same step.
+    for (const [name, apex] of this.#namedBy) if (zones.get(apex) === null) this.#namedBy.delete(name)
+    for (const [apex, handed] of zones) {
+      for (const { name } of handed?.services ?? []) this.#namedBy.set(name, apex)
+    }
+  }
+
+  /** Forgets what is not of a catalog any more. */
+  retain(catalog: Catalog): void {
+    for (const name of this.#namedBy.keys()) if (!catalog.services.has(name)) this.#namedBy.delete(name)
+    this.#signatures.retain(catalog.services, (service) => this.#zoneOf(service, catalog))
+  }
+
+  #zoneOf({ name, zone }: CatalogService, { zones }: Catalog): CatalogZone | undefined {
+    const apex = this.#namedBy.get(name) ?? zone
+    return this.#zones.get(apex) ?? zones.get(apex)
+  }
+}
+
+/** Zones that are about to be handed over. */
+class NextZones {
+  readonly #zones = new Map<string, CatalogZone>()
+
+  constructor(zones: ZonesToServe) {
+    for (const handed of zones.values()) {
+      if (handed?.zone === undefined) continue
+      for (const { name } of handed.services) this.#zones.set(name, handed.zone)
+    }
+  }
+
+  zoneOf({ name }: CatalogService): CatalogZone | undefined {
+    return this.#zones.get(name)
+  }
+}
+
+const noZones: ZonesToServe = new Map()
+
+/** No TTL goes beyond the one that is signed (RFC 4035 section 5.3.3). */
+function capped({ ipv4, ipv6 }: PlanTrees): PlanTrees {
+  const cap = (tree: PlanNode) =>
+    mapTree(tree, (leaf) => ({ ...leaf, ttlSeconds: Math.min(leaf.ttlSeconds, mostTtlSeconds) }))
+  const first = cap(ipv4)
+  return { ipv4: first, ipv6: ipv6 === ipv4 ? first : cap(ipv6) }
+}

@@ -1,0 +1,150 @@
+/**
+ * Signs ahead what services would be answered with if one member went, or came back, so that no answer waits for a signature when that happens:
+ * from a verdict to the answers there are 10 ms.
+ *
+ * For each member of each pool that a service may be answered from, the service is planned as it would be with that member in another
+ * state, by the code that plans; what of that is not signed yet is asked for. It is done whenever a service was planned, in slices of this
+ * thread's time, so that a verdict waits for one slice at the most.
+ *
+ * What is not signed ahead: that several members change at once, other addresses of hosts, an operator's word, other weights where answers
+ * are drawn beforehand. Then the plan before is served for some milliseconds more, until the signatures have come.
+ *
+ * Bounded: by the services; a service with more RRsets than `mostSets` is left out, for there one member less needs few that others don't
+ * have, or so many that they would take as long as everything else.
+ */
+import { answerSets } from '../../dataplane/image/answer-sets.ts'
+import type { PlanTrees } from '../../dataplane/image/plan-tree.ts'
+import type { Catalog } from '../catalog/catalog.ts'
+import type { HealthState } from '../model/observation.ts'
+import type { Pool } from '../model/pool.ts'
+import type { ServiceBook } from '../signing/service-book.ts'
+
+/** A member in another state than it is in. */
+export interface OtherState {
+  readonly pool: string
+  readonly member: string
+  readonly state: HealthState
+}
+
+export interface SignAheadOptions {
+  readonly catalog: () => Catalog
+  readonly measured: (pool: string, member: string) => HealthState
+  /** How services would be answered. */
+  readonly foresee: (other: OtherState) => (service: string) => PlanTrees
+  /** Null for one that is not signed. */
+  readonly bookOf: (service: string) => ServiceBook | null
+  readonly ask: (book: ServiceBook, keys: Iterable<string>) => void
+  readonly onError: (error: unknown) => void
+}
+
+/** After the first service that was planned: the answers go before. */
+const settleMs = 50
+/** How long this thread is at it, and lets others be. */
+const sliceMs = 2
+const restMs = 8
+const mostSets = 1024
+
+export class SignAhead implements Disposable {
+  readonly #options: SignAheadOptions
+  /** Services that have been planned since they were last looked at. Bounded by the services. */
+  readonly #marked = new Set<string>()
+  #pass: Iterator<void> | null = null
+  #timer: NodeJS.Timeout | undefined
+  #ended = false
+
+  constructor(options: SignAheadOptions) {
+    this.#options = options
+  }
+
+  /** How many services are still to be looked at. */
+  get waiting(): number {
+    return this.#marked.size
+  }
+
+  /** Says that a service was planned. */
+  mark(service: string): void {
+    this.#marked.add(service)
+    this.#wait(settleMs)
+  }
+
+  [Symbol.dispose](): void {
+    this.#ended = true
+    clearTimeout(this.#timer)
+  }
+
+  #wait(ms: number): void {
+    if (this.#ended) return
+    this.#timer ??= setTimeout(() => {
+      this.#timer = undefined
+      this.#slice()
+    }, ms).unref()
+  }
+
+  #slice(): void {
+    const until = performance.now() + sliceMs
+    try {
+      this.#pass ??= this.#look()
+      while (performance.now() < until) {
+        if (this.#pass.next().done !== true) continue
+        this.#pass = null
+        if (this.#marked.size > 0) this.#wait(settleMs)
+        return
+      }
+    } catch (error) {
+      this.#pass = null
+      this.#options.onError(error)
+    }
+    this.#wait(restMs)
+  }
+
+  /** Looks at what is marked, a service and a state at each step. */
+  *#look(): Generator<void, void> {
+    const catalog = this.#options.catalog()
+    const services = [...this.#marked]
+    this.#marked.clear()
+    const looked = services.flatMap((name) => {
+      const book = catalog.services.has(name) ? this.#options.bookOf(name) : null
+      return book === null || book.size > mostSets ? [] : [{ name, book }]
+    })
+    const byPool = new Map<string, typeof looked>()
+    for (const each of looked) {
+      for (const pool of catalog.poolsOf(each.name)) {
+        const there = byPool.get(pool)
+        if (there === undefined) byPool.set(pool, [each])
+        else there.push(each)
+      }
+    }
+    for (const [name, there] of byPool) {
+      const pool = catalog.pools.get(name)
+      for (const other of pool === undefined ? [] : this.#others(pool)) yield* this.#signed(other, there)
+    }
+    // One that was planned again meanwhile is looked at again.
+    for (const { name, book } of looked) if (!this.#marked.has(name)) book.prune()
+  }
+
+  *#signed(
+    other: OtherState,
+    services: readonly { readonly name: string; readonly book: ServiceBook }[],
+  ): Generator<void, void> {
+    const { catalog, foresee, ask } = this.#options
+    // What was planned by is not there any more.
+    if (!catalog().pools.has(other.pool)) return
+    let treesOf = foresee(other)
+    const { revision } = catalog()
+    for (const { name, book } of services) {
+      yield
+      if (catalog().revision !== revision) treesOf = foresee(other)
+      if (!catalog().services.has(name) || book.size > mostSets) continue
+      ask(book, book.lacking(answerSets(treesOf(name)), mostSets))
+    }
+  }
+
+  /** The states that members may get into next. */
+  #others({ name: pool, monitor, members }: Pool): OtherState[] {
+    if (monitor === null) return []
+    return members.flatMap(({ name: member }) => {
+      const now = this.#options.measured(pool, member)
+      return (['up', 'down'] as const).flatMap((state) => (state === now ? [] : [{ pool, member, state }]))
+    })
+  }
+}

@@ -1,0 +1,148 @@
+/**
+ * The signatures of one service, as the main thread has them: public data, of RRsets that its plans answer with or may answer with soon. A
+ * plan is compiled with what is found here; what is not is noted, and asked for.
+ *
+ *     an RRset is     when                                     and a plan with it
+ *     missing         nobody has asked for it                  waits
+ *     signed          its RRSIGs have come                     is answered with them
+ *     refused         it can't be signed now, or has ended     leaves it out
+ *
+ * It is of one owner, TTL, zone and set of keys: with others there is another book.
+ *
+ * Bounded: by what the last plan and what may come after it have, twice (`prune`).
+ */
+import type { Signatures } from '../../dataplane/image/signatures.ts'
+import { hostnameToWire } from '../../dataplane/wire/name.ts'
+import { signatureTimes } from '../dnssec/rrset-signer.ts'
+import type { ServedKey } from '../model/dnssec.ts'
+import { setKey } from './set-key.ts'
+
+/** An RRset that a plan may answer with. */
+export interface AnswerSet {
+  readonly type: number
+  /** Canonical RDATA in canonical order. */
+  readonly data: readonly Uint8Array[]
+}
+
+/** What is signed, and by what. */
+export interface BookSubject {
+  readonly service: string
+  readonly apex: string
+  readonly keys: readonly ServedKey[]
+  /** The Original TTL. */
+  readonly ttlSeconds: number
+}
+
+interface Entry {
+  /** RDATA of each; null: refused. */
+  rrsigs: readonly Uint8Array[] | null
+  /** When the first of them ends, UNIX seconds; 0 when refused. */
+  expiration: number
+  /** The last round in which somebody looked for it. */
+  round: number
+}
+
+/** Fewer are kept whether anybody looks for them or not. */
+const fewEntries = 16
+
+export class ServiceBook implements Signatures, BookSubject {
+  readonly service: string
+  readonly apex: string
+  readonly keys: readonly ServedKey[]
+  readonly ttlSeconds: number
+  /** Lower-cased wire form. */
+  readonly owner: Uint8Array
+  /** What the last plan lacked. */
+  readonly missing = new Set<string>()
+  readonly #nowSeconds: () => number
+  readonly #entries = new Map<string, Entry>()
+  #round = 0
+
+  constructor({ service, apex, keys, ttlSeconds }: BookSubject, nowSeconds: () => number) {
+    this.service = service
+    this.apex = apex
+    this.keys = keys
+    this.ttlSeconds = ttlSeconds
+    this.owner = hostnameToWire(service)
+    this.#nowSeconds = nowSeconds
+  }
+
+  get size(): number {
+    return this.#entries.size
+  }
+
+  /** A plan is about to be compiled: from now on only what is looked for is of use. */
+  begin(): void {
+    this.#round++
+    this.missing.clear()
+  }
+
+  find(
+    _owner: Uint8Array,
+    type: number,
+    _ttl: number,
+    data: readonly Uint8Array[],
+  ): readonly Uint8Array[] | undefined {
+    const key = setKey(type, data)
+    const entry = this.#entries.get(key)
+    if (entry === undefined) {
+      this.missing.add(key)
+      return undefined
+    }
+    entry.round = this.#round
+    return entry.rrsigs !== null && entry.expiration > this.#nowSeconds() ? entry.rrsigs : undefined
+  }
+
+  /** Those of some RRsets that are missing; the others are of use. @param most how many at the most */
+  lacking(sets: Iterable<AnswerSet>, most = Number.POSITIVE_INFINITY): Set<string> {
+    const lacking = new Set<string>()
+    for (const { type, data } of sets) {
+      const key = setKey(type, data)
+      const entry = this.#entries.get(key)
+      if (entry !== undefined) entry.round = this.#round
+      else if (lacking.size < most) lacking.add(key)
+    }
+    return lacking
+  }
+
+  /** @param rrsigs RDATA, which end at the earliest by the first of them; none: refused. @returns whether it was known before */
+  keep(key: string, rrsigs: readonly Uint8Array[]): boolean {
+    const before = this.#entries.has(key)
+    const expiration = Math.min(...rrsigs.map(expirationOf))
+    const isSigned = rrsigs.length > 0
+    this.#entries.set(key, {
+      rrsigs: isSigned ? rrsigs : null,
+      expiration: isSigned ? expiration : 0,
+      round: this.#round,
+    })
+    return before
+  }
+
+  /** What is to be signed again: what was refused, and what has a week left at the most. */
+  due(nowSeconds: number): string[] {
+    const until = nowSeconds + signatureTimes.renewSeconds
+    return [...this.#entries].filter(([, { expiration }]) => expiration <= until).map(([key]) => key)
+  }
+
+  /** Forgets what nobody has looked for in this round, once that is more than half. */
+  prune(): void {
+    const used = [...this.#entries].filter(([, { round }]) => round === this.#round)
+    if (this.#entries.size <= Math.max(2 * used.length, fewEntries)) return
+    this.#entries.clear()
+    for (const [key, entry] of used) this.#entries.set(key, entry)
+  }
+
+  keySet(): Iterable<string> {
+    return this.#entries.keys()
+  }
+
+  /** When what is signed ends, UNIX seconds. */
+  *expirations(): Generator<number> {
+    for (const { rrsigs, expiration } of this.#entries.values()) if (rrsigs !== null) yield expiration
+  }
+}
+
+/** RFC 4034 section 3.1. */
+function expirationOf(rrsig: Uint8Array): number {
+  return new DataView(rrsig.buffer, rrsig.byteOffset).getUint32(8)
+}

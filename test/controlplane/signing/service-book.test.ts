@@ -1,0 +1,75 @@
+import t from 'tap'
+import { ServiceBook } from '../../../src/controlplane/signing/service-book.ts'
+import { setKey } from '../../../src/controlplane/signing/set-key.ts'
+import { types } from '../../../src/dataplane/wire/constants.ts'
+import { apex, daySeconds } from './signing-fixture.ts'
+
+const set = (last: number) => ({ type: types.a, data: [Uint8Array.of(192, 0, 2, last)] })
+const key = (last: number) => setKey(types.a, set(last).data)
+
+function rrsig(expiration: number): Uint8Array {
+  const octets = Buffer.alloc(100)
+  octets.writeUInt32BE(expiration, 8)
+  return octets
+}
+
+function setUp() {
+  const time = { seconds: 1000 }
+  const subject = { service: 'www.example.test', apex, keys: [], ttlSeconds: 60 }
+  const book = new ServiceBook(subject, () => time.seconds)
+  const find = (last: number) => book.find(book.owner, types.a, 60, set(last).data)
+  return { time, book, find }
+}
+
+t.test('what is missing is noted; what is refused or has ended is left out', async (t) => {
+  const { time, book, find } = setUp()
+  book.begin()
+  t.equal(find(1), undefined)
+  t.same([...book.missing], [key(1)])
+  const one = [rrsig(2000), rrsig(1500)]
+  t.equal(book.keep(key(1), one), false)
+  t.equal(book.keep(key(2), []), false)
+  book.begin()
+  t.equal(find(1), one)
+  t.equal(find(2), undefined)
+  t.equal(book.missing.size, 0, 'a refused one is not missing')
+  time.seconds = 1500
+  t.equal(find(1), undefined, 'the first of them has ended')
+  t.equal(book.missing.size, 0)
+  t.equal(book.keep(key(1), [rrsig(9000)]), true)
+  t.ok(find(1))
+  t.same([...book.expirations()], [9000])
+  t.same([...book.lacking([set(1), set(2), set(3), set(4)])], [key(3), key(4)])
+  t.same([...book.lacking([set(3), set(4)], 1)], [key(3)])
+})
+
+t.test('what has a week left, or was refused, is due', async (t) => {
+  const { time, book } = setUp()
+  book.keep(key(1), [rrsig(time.seconds + 8 * daySeconds)])
+  book.keep(key(2), [rrsig(time.seconds + 6 * daySeconds)])
+  book.keep(key(3), [])
+  t.same(book.due(time.seconds), [key(2), key(3)])
+})
+
+t.test('what nobody looks for any more is forgotten once it is more than half', async (t) => {
+  const { book, find } = setUp()
+  const signed = [rrsig(90_000)]
+  for (let last = 0; last < 60; last++) book.keep(key(last), signed)
+  book.begin()
+  for (let last = 0; last < 30; last++) find(last)
+  book.prune()
+  t.equal(book.size, 60, 'half of it is of use')
+  book.begin()
+  for (let last = 0; last < 20; last++) find(last)
+  book.lacking([set(59)])
+  book.prune()
+  t.equal(book.size, 21)
+  t.ok(find(59))
+  book.begin()
+  book.prune()
+  t.equal(book.size, 0)
+  for (let last = 0; last < 10; last++) book.keep(key(last), signed)
+  book.begin()
+  book.prune()
+  t.equal(book.size, 10, 'so few are kept')
+})

@@ -1,0 +1,244 @@
+import { readdir } from 'node:fs/promises'
+import t, { type Test } from 'tap'
+import { Catalog, type CatalogZone } from '../../../src/controlplane/catalog/catalog.ts'
+import { allDuties, type ServedKey, type SigningReport } from '../../../src/controlplane/model/dnssec.ts'
+import { ServiceSignatures } from '../../../src/controlplane/signing/service-signatures.ts'
+import { setKey } from '../../../src/controlplane/signing/set-key.ts'
+import type { SigningReply, SigningRequest } from '../../../src/controlplane/signing/set-signer.ts'
+import { SigningThread } from '../../../src/controlplane/signing/signing-thread.ts'
+import { types } from '../../../src/dataplane/wire/constants.ts'
+import { service, soa } from '../store/suite/samples.ts'
+import { apex, daySeconds, isGood, keyFolder } from './signing-fixture.ts'
+
+const rdata = (last: number) => [Uint8Array.of(192, 0, last >>> 8, last & 0xff)]
+const key = (last: number) => setKey(types.a, rdata(last))
+const keys = (from: number, count: number) => Array.from({ length: count }, (_, i) => key(from + i))
+
+const zone = (served: readonly ServedKey[] | null): CatalogZone => ({
+  apex,
+  soa,
+  ttlSeconds: 300,
+  serial: 1,
+  dnssec: served === null ? null : { algorithm: 13 },
+  ...(served === null ? {} : { keys: served }),
+})
+
+function catalogOf(served: readonly ServedKey[] | null, names: readonly string[], ttlSeconds = 60): Catalog {
+  const services = names.map((name) => {
+    const full = `${name}.${apex}`
+    return [full, { ...service(full, [], { ttlSeconds }), zone: apex }] as const
+  })
+  return new Catalog({
+    ...Catalog.empty,
+    services: new Map(services),
+    zones: new Map([[apex, zone(served)]]),
+  })
+}
+
+const zoneIn = ({ zones }: Catalog) => zones.get(apex)!
+const bookIn = (signatures: ServiceSignatures, catalog: Catalog, name = 'www') =>
+  signatures.bookOf(catalog.services.get(`${name}.${apex}`)!, zoneIn(catalog))
+const retain = (signatures: ServiceSignatures, catalog: Catalog) =>
+  signatures.retain(catalog.services, () => zoneIn(catalog))
+
+/** Resolves with what comes next. */
+class Told<T> {
+  readonly all: T[] = []
+  #next = Promise.withResolvers<T>()
+
+  readonly tell = (each: T) => {
+    this.all.push(each)
+    this.#next.resolve(each)
+    this.#next = Promise.withResolvers()
+  }
+
+  get next(): Promise<T> {
+    return this.#next.promise
+  }
+}
+
+async function setUp(t: Test) {
+  const { directory, keyFile, key: served } = await keyFolder(t)
+  const thread = new SigningThread({ directory, keyFile, graceMs: 1000 })
+  t.teardown(() => thread.stop())
+  const signed = new Told<ReadonlySet<string>>()
+  const reports = new Told<readonly SigningReport[]>()
+  const errors = new Told<unknown>()
+  const time = { seconds: Math.floor(Date.now() / 1000) }
+  const signatures = new ServiceSignatures({
+    thread,
+    onSigned: signed.tell,
+    onReports: reports.tell,
+    onProgress: () => {},
+    onDamaged: t.fail,
+    onError: errors.tell,
+    nowSeconds: () => time.seconds,
+  })
+  t.teardown(() => signatures.stop())
+  return { directory, thread, served, signatures, signed, reports, errors, time }
+}
+
+t.test('what is asked for is signed, and told', async (t) => {
+  const { signatures, served, signed, reports } = await setUp(t)
+  const catalog = catalogOf([served], ['www', 'api'])
+  const book = bookIn(signatures, catalog)!
+  t.equal(bookIn(signatures, catalogOf([{ ...served }], ['www'])), book, 'of the same keys it is the same')
+  const told = reports.next
+  signatures.ask(book, keys(1, 3))
+  t.same(signatures.waiting, { answers: 0, ahead: 0 }, 'they are under way')
+  await signatures.settled()
+  t.same(signed.all, [new Set([`www.${apex}`])])
+  const [rrsig] = book.find(book.owner, types.a, 60, rdata(1))!
+  t.ok(isGood(rrsig!, `www.${apex}`, key(1), served))
+  t.match(await told, [{ apex, signatures: 3, made: 3, trouble: null }])
+  signatures.ask(bookIn(signatures, catalog, 'api')!, keys(1, 2), true)
+  await reports.next
+  t.equal(signed.all.length, 1, 'nobody waits for what is signed ahead')
+  await signatures.settled()
+})
+
+t.test('a service of a zone that is not signed has no book', async (t) => {
+  const { signatures } = await setUp(t)
+  t.equal(bookIn(signatures, catalogOf(null, ['www'])), null)
+})
+
+t.test('what answers wait for goes before what is signed ahead', async (t) => {
+  const asked: string[][] = []
+  const first = Promise.withResolvers<void>()
+  const sign = async (requests: readonly SigningRequest[]): Promise<SigningReply[]> => {
+    asked.push(requests.flatMap(({ owners }) => owners.flatMap(({ sets }) => sets)))
+    if (asked.length === 1) await first.promise
+    const octets = new Uint8Array(100)
+    return requests.map(({ owners }) => {
+      const counts = owners.flatMap(({ sets }) => sets.map(() => 0))
+      return { octets, rrsigLength: 0, counts, made: 0, trouble: null, kept: 0, damaged: null }
+    })
+  }
+  const reports = new Told<readonly SigningReport[]>()
+  const signatures = new ServiceSignatures({
+    thread: { sign, retain: async () => {}, forget: async () => {} },
+    onSigned: () => {},
+    onReports: reports.tell,
+    onProgress: () => {},
+    onDamaged: t.fail,
+    onError: (error) => void t.fail(String(error)),
+  })
+  const book = bookIn(signatures, catalogOf([], ['www']))!
+  const done = reports.next
+  signatures.ask(book, keys(0, 600), true)
+  t.same(signatures.waiting, { answers: 0, ahead: 600 - 256 })
+  signatures.ask(book, keys(1000, 3))
+  let isSettled = false
+  const settled = signatures.settled().then(() => {
+    isSettled = true
+  })
+  t.notOk(isSettled)
+  first.resolve()
+  await settled
+  await done
+  t.same(
+    asked.map(({ length }) => length),
+    [256, 3, 256, 88],
+  )
+})
+
+t.test('when the thread dies, it is tried again, and nobody waits for ever', async (t) => {
+  const { signatures, served, errors, signed } = await setUp(t)
+  const book = bookIn(signatures, catalogOf([served], ['www']))!
+  // No such zone name: a defect, by which the thread fails.
+  const bad = signatures.bookOf(service(`x.${apex}`, []), {
+    ...zone([served]),
+    apex: `${'x'.repeat(70)}.test`,
+  })!
+  signatures.ask(bad, keys(1, 1))
+  await signatures.settled()
+  t.equal(errors.all.length, 1)
+  signatures.ask(book, keys(1, 1))
+  retain(signatures, catalogOf([served], ['www']))
+  await signed.next
+  t.ok(book.find(book.owner, types.a, 60, rdata(1)))
+})
+
+t.test(
+  'another TTL or other keys are another book, beside the one before until that is let go',
+  async (t) => {
+    const { signatures, served, reports } = await setUp(t)
+    const before = catalogOf([served], ['www', 'api'])
+    const book = bookIn(signatures, before)!
+    const after = catalogOf([served], ['www'], 30)
+    const next = bookIn(signatures, after)!
+    t.not(next, book)
+    t.equal(bookIn(signatures, before), book)
+    const ksk = { ...served, duties: { ...allDuties, signsZone: false } }
+    t.not(bookIn(signatures, catalogOf([ksk], ['www'])), book)
+    t.equal(bookIn(signatures, catalogOf([served], ['www'], 30 * daySeconds))!.ttlSeconds, 3 * daySeconds)
+    signatures.ask(next, keys(1, 2))
+    await signatures.settled()
+    const told = reports.next
+    retain(signatures, after)
+    t.match(await told, [{ signatures: 2 }])
+    t.equal(bookIn(signatures, after), next)
+    t.not(bookIn(signatures, before), book, 'it is gone')
+  },
+)
+
+t.test('a zone that is signed no more is forgotten, on disk too', async (t) => {
+  const { signatures, served, thread, directory } = await setUp(t)
+  await thread.persist()
+  t.equal(thread.trouble, null)
+  const book = bookIn(signatures, catalogOf([served], ['www']))!
+  signatures.ask(book, keys(1, 2))
+  await signatures.settled()
+  await thread.persist()
+  t.equal((await readdir(directory)).length, 1)
+  retain(signatures, catalogOf(null, ['www']))
+  // Behind what it was told before.
+  await thread.persist()
+  t.equal((await readdir(directory)).length, 0)
+})
+
+t.test('what is due is made anew, and what was refused is tried again', async (t) => {
+  const { signatures, served, signed, reports, time } = await setUp(t)
+  const other = { ...served, sealed: served.sealed.replace(/.{8}$/, 'AAAAAAA=') }
+  const bad = bookIn(signatures, catalogOf([other], ['www']))!
+  const refused = reports.next
+  signatures.ask(bad, keys(1, 1))
+  t.match(await refused, [{ signatures: 0, trouble: /can't be opened/ }])
+  const again = signed.next
+  signatures.renew([apex])
+  t.same(await again, new Set([`www.${apex}`]))
+
+  const book = bookIn(signatures, catalogOf([served], ['www']))!
+  const done = reports.next
+  signatures.ask(book, keys(1, 2))
+  t.match(await done, [{ trouble: null }])
+  const count = signed.all.length
+  const nothing = reports.next
+  retain(signatures, catalogOf([served], ['www']))
+  signatures.renew([apex])
+  t.match(await nothing, [{ made: 0, signatures: 2 }])
+  t.equal(signed.all.length, count, 'nothing is due')
+  time.seconds += 8 * daySeconds
+  const anew = signed.next
+  signatures.renew([apex])
+  t.same(await anew, new Set([`www.${apex}`]))
+})
+
+t.test('the thread forgets what is of no use here any more', async (t) => {
+  const { signatures, served, thread, reports } = await setUp(t)
+  const catalog = catalogOf([served], ['www'])
+  for (let round = 0; round < 3; round++) {
+    const book = bookIn(signatures, catalog)!
+    const done = reports.next
+    signatures.ask(book, keys(round * 1000, 1000))
+    await done
+    // Another TTL, and back: the signatures here are gone, those of the thread are not.
+    retain(signatures, catalogOf([served], []))
+  }
+  const book = bookIn(signatures, catalog)!
+  const done = reports.next
+  signatures.ask(book, keys(0, 1))
+  await done
+  const reply = await thread.sign([{ apex, keys: [served], owners: [] }])
+  t.equal(reply[0]!.kept, 1)
+})
