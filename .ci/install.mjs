@@ -39,3 +39,6 @@ if (!existsSync(new URL(archive, import.meta.url))) {
   console.log('Making the files of an empty embedded database, once')
   spawnSync('npm exec --no -- node .ci/ready-made.mjs', { cwd, shell: true, stdio: 'inherit' })
 }
+
+// The same: where it fails, `/console` says what is missing, and all else works.
+spawnSync('npm exec --no -- node .ci/console.mjs', { cwd, shell: true, stdio: 'inherit' })

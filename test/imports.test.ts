@@ -207,6 +207,18 @@ const rules: readonly Rule[] = [
     inside(to) === 'dataplane/listener/fleet.ts' && !isIn(from, 'dataplane', 'daemon/make-data-plane.ts')
       ? 'the seam to the data plane is daemon/data-plane.ts'
       : null,
+  ({ from, to }) => {
+    if (isIn(inside(to), 'console') && !isIn(from, 'console')) return 'the console runs in browsers'
+    if (!isIn(from, 'console')) return null
+    if (!isFile(to)) {
+      const allowed = ['preact', '@preact/signals', 'uplot', 'yaml'].includes(to)
+      return allowed ? null : 'the console has few packages, for it is small'
+    }
+    // Types alone: see below.
+    return isIn(inside(to), 'console', 'controlplane/api', 'controlplane/apply/plan-view.ts')
+      ? null
+      : 'the console knows what the API replies, and nothing else'
+  },
   ({ from, to }) =>
     to in packageHomes && !isIn(from, packageHomes[to]!)
       ? `${to} belongs to ${packageHomes[to]} alone`
@@ -224,9 +236,9 @@ function specifiers(source: string): string[] {
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const files = await readdir(join(root, 'src'), { recursive: true })
-const paths = files.filter((path) => path.endsWith('.ts')).sort()
+const paths = files.filter((path) => /\.tsx?$/.test(path)).sort()
 /** What a source may import besides sources. */
-const data = new Set(files.filter((path) => path.endsWith('.json')))
+const data = new Set(files.filter((path) => /\.(json|css)$/.test(path)))
 const sources = new Map<string, string>()
 for (const path of paths) sources.set(path, await readFile(join(root, 'src', path), 'utf8'))
 const edges = [...sources].flatMap(([from, source]) =>
@@ -250,6 +262,15 @@ t.test('imports name files that are there, with their extension', async (t) => {
     const isThere = sources.has(inside(to)) || data.has(inside(to)) || schema.has(to)
     if (isFile(to) && !isThere) t.fail(`src/${from} imports ${to}`)
   }
+})
+
+t.test('the console takes types of the API, and no code', (t) => {
+  for (const [path, source] of sources) {
+    if (!isIn(path, 'console')) continue
+    for (const [line] of source.matchAll(/^import (?!type )[^']*'(?:\.\.\/)+controlplane\/.*$/gm))
+      t.fail(`src/${path}: ${line}`)
+  }
+  t.end()
 })
 
 t.test('no file imports itself by a detour', async (t) => {
@@ -305,6 +326,9 @@ t.test('nothing that reads what the network sends can sign, or has a private key
 t.test('the rules find what is wrong', async (t) => {
   const wrong: [string, string][] = [
     ['dataplane/wire/name.ts', 'pg'],
+    ['console/api.ts', 'react'],
+    ['console/api.ts', 'src/controlplane/model/pool.ts'],
+    ['controlplane/api/server.ts', 'src/console/api.ts'],
     ['dataplane/wire/name.ts', 'src/dataplane/image/image.ts'],
     ['dataplane/image/image.ts', 'src/dataplane/counters.ts'],
     ['dataplane/image/image.ts', 'src/dataplane/answer/responder.ts'],

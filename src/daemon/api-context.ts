@@ -8,6 +8,7 @@ import type { Problem } from '../controlplane/model/errors.ts'
 import { preview } from '../controlplane/serve/preview.ts'
 import { serviceStatus } from '../controlplane/serve/service-status.ts'
 import { version } from '../version.ts'
+import { dnsCounters } from './metrics-sources.ts'
 import type { Parts } from './parts.ts'
 import { replaying } from './replaying.ts'
 
@@ -126,6 +127,11 @@ export function apiContext(parts: Parts, adminTokenHash: Uint8Array): ApiContext
         catalog,
         previewPatience(),
       ),
+    answersOf: (service) => serving.counters.readOf(service),
+    traffic: async () => {
+      await dataPlane.refresh()
+      return dnsCounters(dataPlane, serving.counters)
+    },
     replay: replaying(parts),
     explain: (question) =>
       explain(question, {

@@ -83,7 +83,7 @@ export function metricsSources(parts: () => Parts): MetricsSources {
 }
 
 /** What the workers have counted. */
-function dnsCounters(dataPlane: DataPlane, answers: AnswerCounters): DnsCounters {
+export function dnsCounters(dataPlane: DataPlane, answers: AnswerCounters): DnsCounters {
   const each = transportNames.flatMap((transport) => {
     const { queries, responses } = readCounters(dataPlane.counters(transport))
     return {

@@ -138,3 +138,89 @@ t.test('a crash forgets neither an override nor what caches have', async (t) => 
   t.ok(assumed >= before && assumed <= Date.now(), 'answered until the start, for all that is known')
   t.equal((await status(other, 'fra-1')).safeAt, null, 'the other node has not answered with it')
 })
+
+t.test('what words would do is told before anybody says them, and who is answered now', async (t) => {
+  await using daemon = await startDaemonProcess({ env: { DATABASE_URL: await postgres.createDatabase() } })
+  await putService(daemon, 30)
+  await put(daemon, '/v1/pools/web-us', { members: { 'nyc-1': { address: '192.0.2.9' } } })
+  await put(daemon, '/v1/services/api.example.test', {
+    steer: 'weighted',
+    pools: [
+      { pool: 'web-eu', weight: 60 },
+      { pool: 'web-us', weight: 40 },
+    ],
+  })
+  const made = await daemon.request('/v1/tokens', {
+    method: 'POST',
+    json: { name: 'reader', scopes: ['read'] },
+  })
+  const { secret } = (await made.json()) as { secret: string }
+  const preview = async (overrides: unknown) => {
+    const headers = { authorization: `Bearer ${secret}` }
+    const reply = await daemon.request('/v1/overrides/preview', {
+      method: 'POST',
+      json: { overrides },
+      headers,
+    })
+    return { status: reply.status, body: (await reply.json()) as Record<string, unknown> }
+  }
+  const one = await preview([{ pool: 'web-eu', member: 'fra-1', state: 'drain' }])
+  t.equal(one.status, 200)
+  t.match(one.body, { leaving: [{ pool: 'web-eu', member: 'fra-1', safeAfterSeconds: 60 }], moreServices: 0 })
+  const whole = await preview([
+    { pool: 'web-*', member: '*', state: 'down' },
+    { pool: 'web-us', member: 'nyc-1', state: 'up' },
+  ])
+  t.match(whole.body.services, [
+    {
+      service: 'api.example.test',
+      pools: [
+        { pool: 'web-eu', before: 0.6, after: 0 },
+        { pool: 'web-us', before: 0.4, after: 1 },
+      ],
+    },
+  ])
+  t.same((await ask(daemon.dns, name)).answers, all, 'nothing has changed')
+  t.same((await preview([{ pool: 'nowhere', member: 'x', state: null }])).body.services, [])
+  for (const wrong of [
+    [],
+    [{ pool: 'web-eu' }],
+    [{ pool: 'web-eu', member: 'x', state: 'off' }],
+    Array(101).fill({ pool: 'a', member: 'b', state: 'up' }),
+  ])
+    t.equal((await preview(wrong)).status, 400)
+
+  const get = async (path: string) => (await daemon.request(path)).json() as Promise<Record<string, unknown>>
+  const shares = await get('/v1/services/api.example.test/shares')
+  t.match(shares.groups, [
+    {
+      types: ['A'],
+      members: [
+        { pool: 'web-us', member: 'nyc-1', share: 0.4 },
+        { pool: 'web-eu', member: /^(fra|lon)/, share: 0.2 },
+        { share: 0.2 },
+        { share: 0.2 },
+      ],
+    },
+    { types: ['AAAA'], members: [] },
+  ])
+  t.equal((await daemon.request('/v1/services/no.example.test/shares')).status, 404)
+  const before = await get('/v1/traffic')
+  for (let nth = 0; nth < 5; nth++) await ask(daemon.dns, name)
+  const counted = await eventually(async () => {
+    const now = await get('/v1/traffic')
+    return (now.queries as number) - (before.queries as number) === 5 ? now : undefined
+  })
+  t.match(counted, { responses: { NOERROR: 6 }, dropped: {} })
+  const times = counted.durations as { upToSeconds: number | null; count: number }[]
+  t.equal(
+    times.reduce((sum, { count }) => sum + count, 0),
+    6,
+  )
+  t.equal(times.at(-1)!.upToSeconds, null)
+  t.same((await get(`/v1/services/${name}/shares`)).counted, [
+    { pool: 'web-eu', member: 'fra-1', count: 6 },
+    { pool: 'web-eu', member: 'fra-2', count: 6 },
+    { pool: 'web-eu', member: 'lon-1', count: 6 },
+  ])
+})

@@ -23,6 +23,8 @@ import type { KnownTokens } from './admission/known-tokens.ts'
 import type { TokenWatch, WatchedToken } from './admission/token-watch.ts'
 import { clientAddress } from './clients/client-address.ts'
 import type { WrongTokens } from './clients/wrong-tokens.ts'
+import type { Session } from './console/sealed-session.ts'
+import type { Sessions } from './console/sessions.ts'
 import type { Ground } from './context.ts'
 import { HttpError } from './errors.ts'
 
@@ -36,6 +38,10 @@ declare module 'fastify' {
     token: WatchedToken | null
     /** What the token is limited to; null for everything. */
     reach: Reach | null
+    /** The scopes of whoever asks, all of them for the admin; null while nobody is known. */
+    scopes: readonly TokenScope[] | null
+    /** The session of the console that it came by; null where it brought its token itself. */
+    session: Session | null
   }
   interface FastifyContextConfig {
     /** What the route shows and changes; every route says so. */
@@ -49,6 +55,7 @@ declare module 'fastify' {
     readonly wrongTokens: WrongTokens
     readonly tokenWatch: TokenWatch
     readonly knownTokens: KnownTokens
+    readonly sessions: Sessions
   }
 }
 
@@ -89,6 +96,11 @@ function scopesFor({ method, query, routeOptions }: FastifyRequest): readonly [T
   // Nothing has checked the query yet: what is not said in just this way is a change.
   const isDry = plans && (query as Readonly<Record<string, unknown>>).dryRun === 'true'
   return isDry ? ['read', ...changing] : changing
+}
+
+/** A hook that lets a request pass which carries a token of any scope. */
+export function requireAnyToken(context: Ground): (request: FastifyRequest) => Promise<void> {
+  return (request) => authenticate(context, request, tokenScopes)
 }
 
 function checkReach({ reach, actor, params, routeOptions }: FastifyRequest): void {
@@ -146,17 +158,30 @@ function wrongToken(request: FastifyRequest, what: 'is not known' | 'has expired
   return new HttpError(429, 'too-many-requests', detail, { headers })
 }
 
+/** What it says for itself. Whoever brings a token is asked for no other, so a command is never taken for the console. */
+export function bearerToken({ headers }: FastifyRequest): string | null {
+  return /^bearer +([^\s]+) *$/i.exec(headers.authorization ?? '')?.[1] ?? null
+}
+
+function sessionToken(context: Ground, request: FastifyRequest): string {
+  const { authorization } = request.headers
+  const session = authorization === undefined ? request.server.sessions.of(request, context.now()) : null
+  if (session === null) throw refusal(401, 'this needs a token: Authorization: Bearer <token>')
+  request.session = session
+  return session.token
+}
+
 /** Notes in the request who asks. Throws 401 and 403. */
 async function authenticate(
   context: Ground,
   request: FastifyRequest,
   scopes: readonly TokenScope[],
 ): Promise<void> {
-  const secret = /^bearer +([^\s]+) *$/i.exec(request.headers.authorization ?? '')?.[1]
-  if (secret === undefined) throw refusal(401, 'this needs a token: Authorization: Bearer <token>')
+  const secret = bearerToken(request) ?? sessionToken(context, request)
   const hash = createHash('sha256').update(secret).digest()
   if (timingSafeEqual(hash, context.adminTokenHash)) {
     request.mayWrite = true
+    request.scopes = tokenScopes
     request.actor = 'admin'
     request.holder = { name: 'admin', rank: 'admin' }
     return
@@ -166,6 +191,7 @@ async function authenticate(
   if (hasExpired(token, context.now())) throw wrongToken(request, 'has expired')
   // Also when it is refused: the log of requests says who was.
   request.actor = `token:${token.name}`
+  request.scopes = token.scopes
   request.mayWrite = token.scopes.includes('write')
   request.reach = token.limits === null ? null : new Reach(token.limits)
   if (!scopes.some((scope) => token.scopes.includes(scope))) {

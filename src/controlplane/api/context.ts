@@ -4,6 +4,7 @@
  */
 import type { Prefix } from '../../dataplane/wire/prefix.ts'
 import type { Logger } from '../../telemetry/log.ts'
+import type { DnsCounters } from '../../telemetry/metrics/dns.ts'
 import type { Metrics } from '../../telemetry/metrics/metrics.ts'
 import type { Tracing } from '../../telemetry/tracing.ts'
 import type { Plan } from '../apply/apply.ts'
@@ -22,6 +23,7 @@ import type { SealedKey } from '../model/dnssec.ts'
 import type { Problem } from '../model/errors.ts'
 import type { NewEvent, StoredEvent } from '../model/event.ts'
 import type { GradualChange, GradualCourse, GradualPart } from '../model/gradual.ts'
+import type { MemberKey } from '../model/member-key.ts'
 import type { MemberReport, NodeRecord, Resolution } from '../model/observation.ts'
 import type { PendingWord, WordTarget } from '../model/pending-word.ts'
 import type { Webhook, WebhookStatus, WebhookTrial } from '../model/webhook.ts'
@@ -138,6 +140,8 @@ export interface Operations {
   readonly streamLimits?: Partial<EventStreamLimits>
   /** How services would be answered by another configuration. */
   readonly preview: (catalog: Catalog) => Promise<(service: string) => PreviewedService | null>
+  /** How often a member was in an answer for a service, by those whom this node counts. */
+  readonly answersOf: (service: string) => readonly AnswerCount[]
   /** What a plan would do to the questions of the last minutes. Throws `conflict` when none are kept. */
   readonly replay: (plan: Plan, served: Catalog) => Promise<ReplayView>
   /** What a client is answered by this node, and why. */
@@ -178,6 +182,8 @@ export interface System {
     /** Of the configuration that this node serves whole; -1 before the first. */
     revision(): number
   }
+  /** What its DNS workers have counted until now. */
+  readonly traffic: () => Promise<DnsCounters>
   readonly readiness: {
     /** Whether this process can answer DNS at all. */
     canAnswer(): boolean
@@ -217,6 +223,11 @@ export interface Tools {
   readonly resolvers: readonly string[]
   /** Most uses of the tools by one client in a minute; 300 when left out. */
   readonly toolsPerMinute?: number
+}
+
+export interface AnswerCount extends MemberKey {
+  /** Since the start of the process that answers, or since the member came. */
+  readonly count: number
 }
 
 export interface EventStreamLimits {

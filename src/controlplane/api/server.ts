@@ -40,6 +40,9 @@ import { serviceRoutes } from './configuration/services.ts'
 import { webhookRoutes } from './configuration/webhooks.ts'
 import { zonefileRoutes } from './configuration/zonefile.ts'
 import { zoneRoutes } from './configuration/zones.ts'
+import { consoleRoutes } from './console/files.ts'
+import { sessionRoutes } from './console/session-routes.ts'
+import { keepSessions } from './console/sessions.ts'
 import type { ApiContext } from './context.ts'
 import { discreet } from './discretion.ts'
 import {
@@ -58,10 +61,12 @@ import { failBackRoutes } from './operations/fail-back.ts'
 import { feedRowRoutes, shortFeedRoute } from './operations/feed-rows.ts'
 import { gradualRoutes } from './operations/gradual.ts'
 import { overrideListRoute } from './operations/override-list.ts'
+import { overridePreviewRoute } from './operations/override-preview.ts'
 import { overrideRoutes } from './operations/overrides.ts'
 import { overviewRoutes } from './operations/overview.ts'
 import { reportRoutes } from './operations/reports.ts'
 import { serviceOverrideRoutes } from './operations/service-overrides.ts'
+import { trafficRoutes } from './operations/traffic.ts'
 import { readQueryValues } from './query-values.ts'
 import { traceRequests } from './request-traces.ts'
 import { auditRoutes } from './system/audit.ts'
@@ -168,6 +173,7 @@ async function buildApi(context: ApiContext, connections: Connections): Promise<
   const knownTokens = new KnownTokens(context)
   app.decorate('knownTokens', knownTokens)
   app.addHook('onClose', () => knownTokens.stop())
+  keepSessions(app, context)
   app.decorateRequest('client', null)
   app.decorateRequest('holder', null)
   app.decorateRequest('token', null)
@@ -182,6 +188,7 @@ async function buildApi(context: ApiContext, connections: Connections): Promise<
   demandAccess(app)
   admit(app, context, connections)
   await serveOpenapi(app, context)
+  await app.register(async (open) => consoleRoutes(open))
   await app.register(async (open) => stateRoutes(open, context))
   await app.register(async (tools) => toolRoutes(tools, context))
   const answers = new Lane('answers of feeds in work', limitsOf(context).rowsOut)
@@ -192,6 +199,7 @@ async function buildApi(context: ApiContext, connections: Connections): Promise<
     workIn(ofAgents, new Lane('reports in work', limitsOf(context).reports))
     reportRoutes(ofAgents, context)
   })
+  await app.register(async (ofAnybody) => sessionRoutes(ofAnybody, context))
   await app.register(async (ofAdmin) => {
     ofAdmin.addHook('onRequest', requireAdmin(context))
     workIn(ofAdmin, new Lane('requests in work', limitsOf(context).work))
@@ -230,6 +238,7 @@ async function guardedRoutes(guarded: FastifyInstance, context: ApiContext, answ
   memberRoutes(guarded, context)
   overrideRoutes(guarded, context)
   overrideListRoute(guarded, context)
+  overridePreviewRoute(guarded, context)
   serviceRoutes(guarded, context)
   serviceOverrideRoutes(guarded, context)
   zoneRoutes(guarded, context)
@@ -242,6 +251,7 @@ async function guardedRoutes(guarded: FastifyInstance, context: ApiContext, answ
   explainRoutes(guarded, context)
   fleetRoutes(guarded, context)
   overviewRoutes(guarded, context)
+  trafficRoutes(guarded, context)
   await guarded.register(async (hooks) => webhookRoutes(hooks, context))
   await guarded.register(async (files) => zonefileRoutes(files, context))
   await guarded.register(async (rows) => feedRowRoutes(rows, context, answers))

@@ -1,6 +1,9 @@
 /** What a plan would do to answers: which shares move, and who would be answered no more. */
 import { setImmediate } from 'node:timers/promises'
 import type { Catalog } from '../catalog/catalog.ts'
+import { formatMemberKey } from '../model/member-key.ts'
+import type { OverrideState } from '../model/override.ts'
+import type { MemberPattern } from '../model/override-index.ts'
 import { type AddressText, addressesOf } from '../model/pool.ts'
 import { type Reach, within } from '../model/reach.ts'
 import type { PreviewedService } from '../serve/preview.ts'
@@ -30,6 +33,9 @@ export interface Effect {
   readonly leaving: readonly LeavingMember[]
 }
 
+/** What an operator would say of members; null takes it back. */
+export type OverrideWish = MemberPattern & { readonly state: OverrideState | null }
+
 /** Services that are looked at; more would keep everybody waiting. */
 const mostServices = 2_000
 const mostListed = 200
@@ -48,9 +54,64 @@ export async function effectOf(
   previewing: Previewing,
   reach: Reach | null,
 ): Promise<Effect> {
-  const [isService, isPool] = [within(reach, 'service'), within(reach, 'pool')]
   const planned = catalogAfter(plan, served)
   const names = affected(plan, served, planned)
+  const { ttls, leaving, ...effect } = await effectBetween({ served, planned, names }, previewing, reach)
+  const isPool = within(reach, 'pool')
+  return {
+    ...effect,
+    leaving: [...leaving.values(), ...leavingAddresses(plan, served, planned, ttls, leaving)]
+      .filter(({ pool }) => isPool(pool))
+      .slice(0, mostListed),
+  }
+}
+
+/**
+ * What words of operators would do to answers, said one after the other.
+ *
+ * @param served what this node answers by
+ * @param reach of whoever asks: nothing else is told
+ */
+export async function effectOfOverrides(
+  words: readonly OverrideWish[],
+  served: Catalog,
+  now: Date,
+  previewing: Previewing,
+  reach: Reach | null,
+): Promise<Effect> {
+  const overrides = new Map(served.overrides)
+  for (const { pool, member, state } of words) {
+    const key = formatMemberKey({ pool, member })
+    if (state === null) overrides.delete(key)
+    else overrides.set(key, { pool, member, state, until: null, reason: '', actor: '', since: now })
+  }
+  const planned = served.with({ overrides, services: served.services })
+  const names = new Set<string>()
+  for (const pool of served.poolsMatching(words)) for (const name of served.servicesOf(pool)) names.add(name)
+  const all = [...new Set([...names, ...served.withOuterServices(names)])].sort()
+  const {
+    ttls: _,
+    leaving,
+    ...effect
+  } = await effectBetween({ served, planned, names: all }, previewing, reach)
+  const isPool = within(reach, 'pool')
+  const listed = [...leaving.values()].filter(({ pool }) => isPool(pool)).slice(0, mostListed)
+  return { ...effect, leaving: listed }
+}
+
+interface Change {
+  readonly served: Catalog
+  readonly planned: Catalog
+  /** Of the services that it concerns. */
+  readonly names: readonly string[]
+}
+
+async function effectBetween(
+  { served, planned, names }: Change,
+  previewing: Previewing,
+  reach: Reach | null,
+) {
+  const isService = within(reach, 'service')
   const [before, after] = [await previewing(served), await previewing(planned)]
   const services: ServiceEffect[] = []
   const moving = new Set<string>()
@@ -83,9 +144,8 @@ export async function effectOf(
     services: listed,
     moreServices: moving.size - new Set(listed.map(({ service }) => service)).size,
     unseenServices: names.slice(seen).filter(isService).length + unseen,
-    leaving: [...leaving.values(), ...leavingAddresses(plan, served, planned, ttls, leaving)]
-      .filter(({ pool }) => isPool(pool))
-      .slice(0, mostListed),
+    leaving,
+    ttls,
   }
 }
 

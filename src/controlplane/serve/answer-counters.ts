@@ -70,6 +70,16 @@ export class AnswerCounters {
     if (holders.size === 0) this.#holders.delete(service)
   }
 
+  /** How often members were answered for one service. */
+  readOf(service: string): (MemberKey & { readonly count: number })[] {
+    const reader = this.#reader()
+    return Array.from(this.#holders.get(service)?.values() ?? [], ({ pool, member, slot, base }) => ({
+      pool,
+      member,
+      count: reader.total(slot) - base,
+    }))
+  }
+
   read() {
     const reader = this.#reader()
     return [...this.#holders].flatMap(([service, holders]) =>

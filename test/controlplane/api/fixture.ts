@@ -191,6 +191,8 @@ export async function startHarness(url: string | null, options: Partial<ApiConte
     handedOut: () => ({ answered: false, safeAt: null }),
     serviceStatus: (name) => state.services.get(name) ?? null,
     preview: async () => () => null,
+    answersOf: () => [],
+    traffic: async () => quietSources.dns(),
     gradual: { current: () => state.gradual, failureOf: () => state.failure },
     replay: async () => {
       throw new ControlError('conflict', 'this server keeps no sample of questions')

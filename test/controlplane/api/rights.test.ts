@@ -148,7 +148,7 @@ const world = await startWorld()
 t.teardown(() => world[Symbol.asyncDispose]())
 const { harness, as } = world
 const routes = [...registered.keys()].filter(
-  (route) => !/^\w+ \/docs/.test(route) && !route.startsWith('HEAD '),
+  (route) => !/^\w+ \/(docs|console)/.test(route) && !route.startsWith('HEAD '),
 )
 
 t.test('somebody has decided about every route, and the same as the server', async (t) => {
@@ -395,7 +395,7 @@ t.test('route by route', async (t) => {
       const mine = await ask('mine')
       const text = `${kind}: ${route}`
       t.not(mine.status, 401, text)
-      if (need === 'open') t.equal(mine.status, 200, text)
+      if (need === 'open') t.ok(mine.status < 300, text)
       else if (need !== 'within') t.equal(mine.status === 403, need !== kind, `${text} ${mine.status}`)
       if (need === 'open' || need === 'within') continue
       const theirs = await ask('mallory')

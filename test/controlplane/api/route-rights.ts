@@ -33,6 +33,13 @@ export const routeRights: Readonly<Record<string, Need>> = {
   'GET /v1/tools/validate': 'everything',
   'POST /v1/tools/validate': 'everything',
 
+  'GET /v1/session': 'within',
+  'POST /v1/session': 'within',
+  'DELETE /v1/session': 'open',
+  'GET /v1/traffic': 'everything',
+  'GET /v1/services/:name/shares': 'service',
+  'POST /v1/overrides/preview': 'within',
+
   'GET /v1/tokens': 'admin',
   'POST /v1/tokens': 'admin',
   'DELETE /v1/tokens/:name': 'admin',

@@ -5,7 +5,7 @@
  *
  * - `Sec-Fetch-Site` (https addresses and loopback): `same-origin` and `none` (typed, a bookmark) may pass. `same-site` is
  *   another port of this host, or a neighbour's name below the same domain: a link may be followed from there, nothing else.
- *   From anywhere else a link may lead to the documentation: no word of it is this server's own, and opening it does nothing.
+ *   From anywhere else a link may lead to the documentation
  * - `Origin`, where the other is missing (plain HTTP to other addresses, old browsers): it must be of the host that is asked.
  *
  * Whoever is no browser sends neither, and passes.
@@ -22,14 +22,14 @@ export function checkOrigin(request: FastifyRequest, hosts: ReadonlySet<string>)
   const { headers } = request
   const site = headers['sec-fetch-site']
   if (site === 'same-origin' || site === 'none') return
-  if (isNavigation(request) && (site === 'same-site' || documentation.has(pathOf(request.url)))) return
+  if (isNavigation(request) && (site === 'same-site' || pages.has(pathOf(request.url)))) return
   if (site !== undefined) throw crossSite()
   const { origin } = headers
   if (origin !== undefined && !isOwn(origin, headers.host, hosts)) throw crossSite()
 }
 
-/** What a manual or a wiki may have links to. */
-const documentation: ReadonlySet<string> = new Set(['/docs', '/docs/'])
+/** What a manual, a wiki or an alert may have links to. */
+const pages: ReadonlySet<string> = new Set(['/docs', '/docs/', '/console', '/console/'])
 
 /** Following a link: the page that it comes from never sees what came of it. */
 function isNavigation({ method, headers }: FastifyRequest): boolean {

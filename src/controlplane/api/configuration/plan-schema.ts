@@ -17,6 +17,55 @@ export const FieldSchema = Type.Object(
 
 const Share = Type.Number({ minimum: 0, maximum: 1 })
 const Count = Type.Integer({ minimum: 0 })
+/** What would move. */
+export const effectFields = {
+  services: Type.Array(
+    Type.Object({
+      service: Type.String(),
+      types: Type.Array(Type.Enum(['A', 'AAAA'])),
+      clients: Type.Optional(
+        Type.Object(
+          {
+            networks: Type.Array(Type.String()),
+            moreNetworks: Count,
+            allBut: Type.Boolean({
+              description: 'whether it is all clients but those in these networks',
+            }),
+          },
+          { description: 'of these clients alone; all when left out' },
+        ),
+      ),
+      pools: Type.Array(Type.Object({ pool: Type.String(), before: Share, after: Share })),
+      members: Type.Array(
+        Type.Object({ pool: Type.String(), member: Type.String(), before: Share, after: Share }),
+        { description: 'those whose part of the answers of their pool is another one' },
+      ),
+      moreMembers: Count,
+    }),
+  ),
+  moreServices: Count,
+  unseenServices: Type.Integer({
+    minimum: 0,
+    description: 'that the change may concern and that were not looked at, for there are too many',
+  }),
+  leaving: Type.Array(
+    Type.Object({
+      pool: Type.String(),
+      member: Type.String(),
+      address: Type.Optional(
+        Type.String({ description: 'the one that goes, where the member stays with others' }),
+      ),
+      safeAfterSeconds: Type.Integer({
+        description: 'after the change: when no cache has it any more',
+      }),
+    }),
+    {
+      description:
+        'members that would be answered no more, and addresses that members would be answered with no more',
+    },
+  ),
+}
+
 export const PlanSchema = Type.Object(
   {
     revision: Type.Integer({
@@ -60,59 +109,10 @@ export const PlanSchema = Type.Object(
     ),
     moreChanges: Count,
     effect: Type.Optional(
-      Type.Object(
-        {
-          services: Type.Array(
-            Type.Object({
-              service: Type.String(),
-              types: Type.Array(Type.Enum(['A', 'AAAA'])),
-              clients: Type.Optional(
-                Type.Object(
-                  {
-                    networks: Type.Array(Type.String()),
-                    moreNetworks: Count,
-                    allBut: Type.Boolean({
-                      description: 'whether it is all clients but those in these networks',
-                    }),
-                  },
-                  { description: 'of these clients alone; all when left out' },
-                ),
-              ),
-              pools: Type.Array(Type.Object({ pool: Type.String(), before: Share, after: Share })),
-              members: Type.Array(
-                Type.Object({ pool: Type.String(), member: Type.String(), before: Share, after: Share }),
-                { description: 'those whose part of the answers of their pool is another one' },
-              ),
-              moreMembers: Count,
-            }),
-          ),
-          moreServices: Count,
-          unseenServices: Type.Integer({
-            minimum: 0,
-            description: 'that the change may concern and that were not looked at, for there are too many',
-          }),
-          leaving: Type.Array(
-            Type.Object({
-              pool: Type.String(),
-              member: Type.String(),
-              address: Type.Optional(
-                Type.String({ description: 'the one that goes, where the member stays with others' }),
-              ),
-              safeAfterSeconds: Type.Integer({
-                description: 'after the change: when no cache has it any more',
-              }),
-            }),
-            {
-              description:
-                'members that would be answered no more, and addresses that members would be answered with no more',
-            },
-          ),
-        },
-        {
-          description:
-            'of a dry run: which shares of the answers would move, with what is known of members now',
-        },
-      ),
+      Type.Object(effectFields, {
+        description:
+          'of a dry run: which shares of the answers would move, with what is known of members now',
+      }),
     ),
     gradual: Type.Optional(GradualCourseView),
     replay: Type.Optional(ReplaySchema),

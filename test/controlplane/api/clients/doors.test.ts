@@ -33,6 +33,7 @@ const everyRoute = [
   '/metrics',
   '/openapi.json',
   '/docs/',
+  '/console',
   '/history',
   '/v1/zones',
   '/no',
@@ -181,6 +182,9 @@ t.test('pages of other sites are refused, on every route', async (t) => {
   t.equal(await ask(link, '/docs'), 200)
   t.equal(await ask(link, '/docs/?x=1'), 200)
   t.equal(await ask(link, '/docs/json'), 403)
+  t.equal(await ask(link, '/console'), 200)
+  t.equal(await ask(link, '/console/assets/main.js'), 403)
+  t.equal(await ask({ ...link, 'Sec-Fetch-Dest': 'iframe' }, '/console'), 403)
   t.equal(await ask({ ...link, 'Sec-Fetch-Dest': 'iframe' }, '/docs/'), 403)
   t.equal(await ask({ ...link, 'Sec-Fetch-Mode': 'no-cors' }, '/docs/'), 403)
   t.equal(await ask(link, '/docs/', 'POST'), 403)

@@ -123,6 +123,12 @@ const drain = { state: 'drain', until: '2099-01-01T00:00:00.000Z', reason: 'new 
 const member = { name: 'eu', member: 'fra1' }
 const pattern = { pool: 'e*', member: 'fra*' }
 const words: readonly Example[] = [
+  {
+    of: 'previewOverrides',
+    summary: 'If a member were drained',
+    body: { overrides: [{ pool: 'eu', member: 'fra1', state: 'drain' }] },
+    status: 200,
+  },
   { of: 'putMemberOverride', summary: 'A drain until then', parameters: member, body: drain, status: 201 },
   { of: 'getMemberOverride', parameters: member, status: 200 },
   {
@@ -199,6 +205,8 @@ const others: readonly Example[] = [
     },
     status: 201,
   },
+  { of: 'beginSession', summary: 'A token for the console', status: 200 },
+  { of: 'endSession', status: 204 },
   {
     of: 'rollBack',
     summary: 'What returning to a revision would change',

@@ -1,0 +1,84 @@
+// Builds the console into dist/console, where the daemon serves it from: the page, its script and style sheet, each as it is and
+// compressed ahead. Does nothing where that was built from just these sources by just these tools.
+import { createHash } from 'node:crypto'
+import { globSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { brotliCompressSync, constants, gzipSync } from 'node:zlib'
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+const sources = join(root, 'src/console')
+const target = join(root, 'dist/console')
+/** Octets of all that a browser fetches, compressed. */
+const most = 150_000
+const tools = ['vite', 'rolldown', 'preact', '@preact/signals', '@preact/signals-core', 'uplot', 'yaml']
+
+const hash = (...parts) => {
+  const sum = createHash('sha256')
+  for (const part of parts) sum.update(part).update('\0')
+  return sum.digest('base64url').slice(0, 22)
+}
+
+const { packages } = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8'))
+const files = globSync('**/*.*', { cwd: sources }).sort()
+const fingerprint = hash(
+  readFileSync(fileURLToPath(import.meta.url)),
+  ...tools.map((name) => `${name} ${packages[`node_modules/${name}`]?.version}`),
+  ...files.flatMap((file) => [file, readFileSync(join(sources, file))]),
+)
+
+const marker = 'built-from'
+if (read(join(target, marker)) !== fingerprint) await build()
+
+function read(path) {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch {
+    return null
+  }
+}
+
+async function build() {
+  console.log('Building the console')
+  // Loaded by those alone who build: it takes a while.
+  const vite = await import('vite')
+  const made = `${target}.${process.pid}`
+  rmSync(made, { recursive: true, force: true })
+  mkdirSync(made, { recursive: true })
+  await vite.build({
+    configFile: false,
+    root: sources,
+    base: '/console/',
+    logLevel: 'warn',
+    clearScreen: false,
+    oxc: { jsx: { runtime: 'automatic', importSource: 'preact' } },
+    build: {
+      outDir: made,
+      emptyOutDir: true,
+      target: 'es2023',
+      // Nothing stands within the page: the server forbids it.
+      assetsInlineLimit: 0,
+      modulePreload: { polyfill: false },
+    },
+  })
+  const tags = {}
+  let octets = 0
+  for (const path of globSync('**/*.*', { cwd: made })
+    .map((each) => each.replaceAll('\\', '/'))
+    .sort()) {
+    const body = readFileSync(join(made, path))
+    tags[path] = hash(body)
+    const quality = { [constants.BROTLI_PARAM_QUALITY]: constants.BROTLI_MAX_QUALITY }
+    const compressed = brotliCompressSync(body, { params: quality })
+    octets += compressed.length
+    writeFileSync(join(made, `${path}.br`), compressed)
+    writeFileSync(join(made, `${path}.gz`), gzipSync(body, { level: 9 }))
+  }
+  if (octets > most) throw new Error(`the console has ${octets} octets compressed, and ${most} are the limit`)
+  writeFileSync(join(made, 'files.json'), `${JSON.stringify(tags, null, 2)}\n`)
+  writeFileSync(join(made, marker), fingerprint)
+  // Whole or not at all: somebody may be reading.
+  rmSync(target, { recursive: true, force: true })
+  renameSync(made, target)
+  console.log(`The console has ${Math.round(octets / 1000)} KB compressed`)
+}

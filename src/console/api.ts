@@ -1,0 +1,126 @@
+/**
+ * The API, as the console asks it: by the session's cookie, which no script can read, and the field that says that it is the console
+ * (`controlplane/api/console/session-cookie.ts`). Whatever is done here curl can do.
+ */
+import { batch, signal } from '@preact/signals'
+import type { SessionReply } from '../controlplane/api/console/session-routes.ts'
+
+/** Who is signed in; null for nobody, undefined while that is not known. */
+export const session = signal<SessionReply | null | undefined>(undefined)
+/** Why somebody is asked to sign in again. */
+export const farewell = signal('')
+
+/** Whether whoever is signed in may do this. */
+export const may = (scope: 'write' | 'override') =>
+  session.value?.scopes.some((each) => each === 'write' || each === scope) === true
+
+/** What the server says is wrong (RFC 9457), or that it can't be reached (`status` 0). */
+export class ApiError extends Error {
+  readonly status: number
+  readonly problems: readonly { readonly path: string; readonly message: string }[]
+
+  constructor(status: number, detail: string, problems: ApiError['problems'] = []) {
+    super(detail)
+    this.status = status
+    this.problems = problems
+  }
+}
+
+/** In words for the page. */
+export const wordsOf = (error: unknown) => (error instanceof Error ? error.message : String(error))
+
+let lastInput = Date.now()
+const noteInput = () => {
+  lastInput = Date.now()
+}
+for (const kind of ['pointerdown', 'keydown', 'wheel', 'touchstart'])
+  addEventListener(kind, noteInput, { passive: true })
+
+/** Somebody is at the page, or was within a minute. */
+const presence = () => (Date.now() - lastInput < 60_000 && !document.hidden ? 'active' : 'idle')
+
+export interface Asked extends Omit<RequestInit, 'body' | 'headers'> {
+  readonly json?: unknown
+  readonly headers?: Readonly<Record<string, string>>
+  /** After so long it has failed; 15 s when left out, null for never. */
+  readonly patienceMs?: number | null
+}
+
+/** Throws ApiError for whatever is no success. */
+export async function ask(path: string, { json, headers, patienceMs = 15_000, ...rest }: Asked = {}) {
+  const signals = [rest.signal, patienceMs === null ? null : AbortSignal.timeout(patienceMs)]
+  let response: Response
+  try {
+    response = await fetch(path, {
+      ...rest,
+      signal: AbortSignal.any(signals.filter((each) => each !== null && each !== undefined)),
+      cache: 'no-store',
+      headers: {
+        'pooldns-console': presence(),
+        ...(json === undefined ? {} : { 'content-type': 'application/json' }),
+        ...headers,
+      },
+      ...(json === undefined ? {} : { body: JSON.stringify(json) }),
+    })
+  } catch (error) {
+    if (rest.signal?.aborted === true) throw error
+    throw new ApiError(0, 'The server does not answer.')
+  }
+  if (response.ok) return response
+  throw await problemOf(response, headers?.authorization === undefined)
+}
+
+async function problemOf(response: Response, bySession: boolean): Promise<ApiError> {
+  const body = (await response.json().catch(() => null)) as {
+    detail?: string
+    errors?: ApiError['problems']
+  } | null
+  if (response.status === 401 && bySession) {
+    const wasThere = session.peek() !== null && session.peek() !== undefined
+    batch(() => {
+      session.value = null
+      farewell.value = wasThere
+        ? 'You were signed out: nobody was here for a while, or the token has ended.'
+        : ''
+    })
+  }
+  return new ApiError(response.status, body?.detail ?? `status ${response.status}`, body?.errors)
+}
+
+export async function get<T>(path: string, options: Asked = {}): Promise<T> {
+  return (await ask(path, options)).json() as Promise<T>
+}
+
+/** A path with parts that may hold anything. */
+export function path(texts: TemplateStringsArray, ...parts: readonly (string | number)[]): string {
+  return String.raw({ raw: texts }, ...parts.map((part) => encodeURIComponent(part)))
+}
+
+export async function signIn(token: string): Promise<void> {
+  const found = await get<SessionReply>('/v1/session', {
+    method: 'POST',
+    headers: { authorization: `Bearer ${token}` },
+  })
+  batch(() => {
+    session.value = found
+    farewell.value = ''
+  })
+}
+
+export async function signOut(): Promise<void> {
+  await ask('/v1/session', { method: 'DELETE' }).catch(() => undefined)
+  session.value = null
+}
+
+/** Finds out who is signed in; goes on until the server answers. */
+export async function findSession(): Promise<void> {
+  for (;;) {
+    try {
+      session.value = await get<SessionReply>('/v1/session')
+      return
+    } catch (error) {
+      if (error instanceof ApiError && error.status === 401) return
+      await new Promise((resolve) => setTimeout(resolve, 1_000))
+    }
+  }
+}

@@ -1,0 +1,157 @@
+/** Queries a second and how long they take, as long as the page is open: from differences of what the node has counted. */
+import { signal } from '@preact/signals'
+import { useEffect, useRef } from 'preact/hooks'
+import uPlot from 'uplot'
+import 'uplot/dist/uPlot.min.css'
+import type { TrafficReply } from '../../controlplane/api/operations/traffic.ts'
+import { get, session } from '../api.ts'
+import { ms } from '../format.ts'
+
+const everyMs = 2_000
+/** Ten minutes. */
+const mostPoints = 300
+
+interface Point {
+  /** Seconds since 1970. */
+  readonly at: number
+  readonly perSecond: number
+  /** Null while nothing is answered. */
+  readonly p99Ms: number | null
+  readonly dropsPerSecond: number
+}
+
+/** Kept while one is on other pages. Bound: `mostPoints`. */
+const points = signal<readonly Point[]>([])
+let before: TrafficReply | null = null
+
+/** Of the responses between two counts: the bound that 99 % were within; in milliseconds. */
+export function p99Between(older: TrafficReply, newer: TrafficReply): number | null {
+  const counts = newer.durations.map(({ count }, nth) => count - (older.durations[nth]?.count ?? 0))
+  const all = counts.reduce((sum, each) => sum + each, 0)
+  if (all <= 0) return null
+  let seen = 0
+  for (const [nth, each] of counts.entries()) {
+    seen += each
+    if (seen >= all * 0.99) {
+      const bound = newer.durations[nth]!.upToSeconds ?? newer.durations[nth - 1]?.upToSeconds ?? 0
+      return bound * 1_000
+    }
+  }
+  return null
+}
+
+const sum = (counts: Readonly<Record<string, number>>) =>
+  Object.values(counts).reduce((all, each) => all + each, 0)
+
+async function look(signal: AbortSignal): Promise<void> {
+  const now = await get<TrafficReply>('/v1/traffic', { signal })
+  const seconds = before === null ? 0 : (Date.parse(now.at) - Date.parse(before.at)) / 1_000
+  // A process that was started again counts from nothing.
+  if (before !== null && seconds > 0 && now.queries >= before.queries) {
+    const point = {
+      at: Date.parse(now.at) / 1_000,
+      perSecond: (now.queries - before.queries) / seconds,
+      p99Ms: p99Between(before, now),
+      dropsPerSecond: Math.max(0, sum(now.dropped) - sum(before.dropped)) / seconds,
+    }
+    points.value = [...points.value, point].slice(-mostPoints)
+  }
+  before = now
+}
+
+export function Traffic() {
+  const isWhole = session.value?.limits === null
+  useEffect(() => {
+    if (!isWhole) return
+    const gone = new AbortController()
+    const turn = () => void look(gone.signal).catch(() => undefined)
+    turn()
+    const timer = setInterval(turn, everyMs)
+    return () => {
+      clearInterval(timer)
+      gone.abort()
+    }
+  }, [isWhole])
+  if (!isWhole) return null
+  const last = points.value.at(-1)
+  const perSecond = last === undefined ? '–' : rate(last.perSecond)
+  const p99 = last?.p99Ms === null || last === undefined ? '–' : `≤ ${ms(last.p99Ms)}`
+  const drops = last === undefined ? '–' : rate(last.dropsPerSecond)
+  return (
+    <section aria-labelledby="traffic">
+      <h2 id="traffic">Traffic of this node</h2>
+      <dl class="figures">
+        <div>
+          <dt>Queries a second</dt>
+          <dd>{perSecond}</dd>
+        </div>
+        <div>
+          <dt>99 % answered within</dt>
+          <dd>{p99}</dd>
+        </div>
+        <div>
+          <dt>Dropped a second</dt>
+          <dd>{drops}</dd>
+        </div>
+      </dl>
+      <Chart />
+    </section>
+  )
+}
+
+const rate = (value: number) =>
+  value >= 10 || value === 0 ? Math.round(value).toLocaleString('en') : value.toFixed(1)
+
+const timeOfDay = (seconds: number) => new Date(seconds * 1_000).toLocaleTimeString('en-GB')
+
+function Chart() {
+  const box = useRef<HTMLDivElement>(null)
+  const plot = useRef<uPlot | null>(null)
+  useEffect(() => {
+    const element = box.current!
+    const style = getComputedStyle(element)
+    const [ink, line, grid] = ['--quiet', '--accent', '--line'].map((name) =>
+      style.getPropertyValue(name).trim(),
+    )
+    const axis = { stroke: ink!, grid: { stroke: grid!, width: 1 }, ticks: { stroke: grid!, width: 1 } }
+    plot.current = new uPlot(
+      {
+        width: element.clientWidth,
+        height: 150,
+        legend: { show: false },
+        cursor: { show: false },
+        scales: {
+          x: { range: (_plot, low, high) => [Math.min(low, high - 60), high] },
+          y: { range: (_plot, _low, high) => [0, Math.max(1, high * 1.1)] },
+        },
+        axes: [
+          { ...axis, values: (_plot, times) => times.map(timeOfDay) },
+          { ...axis, size: 56 },
+        ],
+        series: [{}, { label: 'queries a second', stroke: line!, width: 2, points: { show: false } }],
+      },
+      [[], []],
+      element,
+    )
+    const observer = new ResizeObserver(() =>
+      plot.current?.setSize({ width: element.clientWidth, height: 150 }),
+    )
+    observer.observe(element)
+    return () => {
+      observer.disconnect()
+      plot.current?.destroy()
+    }
+  }, [])
+  useEffect(() => {
+    plot.current?.setData([points.value.map(({ at }) => at), points.value.map(({ perSecond }) => perSecond)])
+  }, [points.value])
+  return (
+    <div
+      ref={box}
+      class="chart"
+      role="img"
+      aria-label="Queries a second over the last minutes"
+      hidden={points.value.length < 2}
+    />
+  )
+}
