@@ -8,6 +8,7 @@ import { nameOf, rdataOf, ttlOf } from '../../dataplane/image/edit.ts'
 import type { ZoneImage } from '../../dataplane/image/image.ts'
 import type { WireRrset } from '../../dataplane/image/rrset-encoder.ts'
 import { types } from '../../dataplane/wire/constants.ts'
+import { hostnameToWire } from '../../dataplane/wire/name.ts'
 import { nameFields } from '../../dataplane/wire/rdata.ts'
 import type { CatalogZone } from '../catalog/catalog.ts'
 import { editSignedZone } from '../dnssec/edit-signed-zone.ts'
@@ -17,7 +18,7 @@ import { isGiven, reportOf, signZone, type UnsignedZone } from '../dnssec/sign-z
 import { SignatureBook } from '../dnssec/signature-book.ts'
 import { type SigningKey, signingKey } from '../dnssec/zone-key.ts'
 import type { ServedKey, SigningReport } from '../model/dnssec.ts'
-import { soaOf } from './zone-parts.ts'
+import { type ServiceSlot, soaOf } from './zone-parts.ts'
 
 /** Takes RRsets; a compiler does. */
 export interface RrsetSink {
@@ -50,6 +51,13 @@ export interface ZoneSource {
   readonly collected: CollectedRrsets
   /** Null for a whole zone. */
   readonly edit: ImageEdit | null
+}
+
+/** A zone that is to be signed. */
+export interface SignableZone extends ZoneSource {
+  /** Lower-cased wire form. */
+  readonly name: Uint8Array
+  readonly services: readonly ServiceSlot[]
 }
 
 /** A zone that was compiled, signed. */
@@ -117,15 +125,20 @@ export class SignedZones {
    */
   compile(
     zone: CatalogZone,
-    name: Uint8Array,
-    { collected, edit }: ZoneSource,
+    { name, services, collected, edit }: SignableZone,
     held: boolean,
   ): CompiledSigned {
     const { apex } = zone
     const nowSeconds = this.#nowSeconds()
     try {
       const keys = this.#keysOf(zone)
-      const unsigned = { apex, name, soa: soaOf(zone, name), rrsets: collected.rrsets }
+      const unsigned = {
+        apex,
+        name,
+        soa: soaOf(zone, name),
+        rrsets: collected.rrsets,
+        services: services.map((service) => ({ name: hostnameToWire(service.name), slot: service.slot })),
+      }
       const signed =
         this.#edited(zone, unsigned, keys, edit, nowSeconds) ?? this.#whole(unsigned, keys, edit, nowSeconds)
       if (signed.report.trouble === null) this.#troubles.delete(apex)
@@ -167,6 +180,7 @@ export class SignedZones {
     const signed = signZone({ ...unsigned, rrsets }, keys, before, nowSeconds)
     const compiler = new ZoneCompiler(name, signed.soa, { signatures: signed.signatures })
     for (const rrset of signed.rrsets) compiler.add(rrset)
+    for (const service of unsigned.services ?? []) compiler.addService(service.name, service.slot)
     const image = compiler.finish()
     this.#books.set(apex, signed.book)
     return { image, report: signed.report }

@@ -315,7 +315,8 @@ export class ZoneImages {
       for (const { name, slot } of services) compiler.addService(hostnameToWire(name), slot)
       return compiler.finish()
     }
-    const { image, report, isWhole } = this.signed.compile(zone, apex, source, this.#held.has(zone.apex))
+    const signable = { ...source, name: apex, services }
+    const { image, report, isWhole } = this.signed.compile(zone, signable, this.#held.has(zone.apex))
     compiled.signed.push(report)
     if (isWhole) return image
     this.#behind.add(zone.apex)

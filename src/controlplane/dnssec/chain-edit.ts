@@ -9,7 +9,7 @@ import type { WireRrset } from '../../dataplane/image/rrset-encoder.ts'
 import { compareNames } from '../../dataplane/wire/canonical.ts'
 import { types } from '../../dataplane/wire/constants.ts'
 import type { EditedNames, NodeRrsets } from './edited-names.ts'
-import { bitmapOf, nsecOf, type SignedOwner } from './nsec-chain.ts'
+import { nsecOf, nsecsOf, type SignedOwner } from './nsec-chain.ts'
 
 export interface ChangedChain {
   /** NSECs of other names than the edited ones that are no more, by their RRset with its node. */
@@ -41,10 +41,14 @@ export function changeChain(image: ZoneImage, names: EditedNames, ttlSeconds: nu
     const next = order.entries[(i + 1) % order.entries.length]!
     const owner = entry < 0 ? came[-entry - 1] : owned.get(entry)
     if (owner === undefined && next === order.nextBefore[i]) continue
-    const name = nameAt(entry)
-    if (owner === undefined) left.set(image.rrset(entry, types.nsec), entry)
-    const bitmap = owner === undefined ? bitmapBefore(image, entry) : bitmapOf(owner.listed)
-    added.push(nsecOf(name, nameAt(next), bitmap, ttlSeconds))
+    if (owner !== undefined) {
+      added.push(...nsecsOf(owner, nameAt(next), ttlSeconds))
+      continue
+    }
+    for (const rrset of nsecsIn(image, entry)) {
+      left.set(rrset, entry)
+      added.push(nsecOf(nameAt(entry), nameAt(next), bitmapBefore(image, entry, rrset), ttlSeconds))
+    }
   }
   return { left, added }
 }
@@ -80,9 +84,18 @@ function placeOf(image: ZoneImage, name: Uint8Array, nodeAt: (index: number) => 
   return low
 }
 
-/** The bitmap of a node's NSEC, which is behind the next name. */
-function bitmapBefore(image: ZoneImage, node: number): Uint8Array {
-  const rdata = rdataOf(image, node, image.rrset(node, types.nsec))[0]!
+/** The NSECs of a node in their order. */
+export function nsecsIn(image: ZoneImage, node: number): number[] {
+  const found: number[] = []
+  const end = image.firstRrset(node) + image.rrsetCount(node)
+  for (let rrset = image.firstRrset(node); rrset < end; rrset++)
+    if (image.type(rrset) === types.nsec) found.push(rrset)
+  return found
+}
+
+/** The bitmap of one of a node's NSECs, which is behind the next name. */
+function bitmapBefore(image: ZoneImage, node: number, rrset: number): Uint8Array {
+  const rdata = rdataOf(image, node, rrset)[0]!
   let at = 0
   while (rdata[at] !== 0) at += rdata[at]! + 1
   return rdata.subarray(at + 1)

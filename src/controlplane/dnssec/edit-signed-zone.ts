@@ -5,7 +5,7 @@
  *
  *     the SOA, and what the edited names own now
  *     what names own that a cut or a DNAME hides no more; what it hides from now on loses its signatures
- *     the NSEC of each such name, and those whose next name is another one
+ *     the NSEC of each such name and of names that are services now or were, and those whose next name is another one
  *     signatures that are to be made anew (`rrset-signer.ts`): all that are due where nothing else is edited, else no more than
  *     `renewedBeside`, so that an edit never waits for them
  */
@@ -15,7 +15,7 @@ import type { WireRrset } from '../../dataplane/image/rrset-encoder.ts'
 import { canonicalRdata, sortRdata } from '../../dataplane/wire/canonical.ts'
 import { rrHeadLength, types } from '../../dataplane/wire/constants.ts'
 import type { SigningReport } from '../model/dnssec.ts'
-import { changeChain } from './chain-edit.ts'
+import { changeChain, nsecsIn } from './chain-edit.ts'
 import { EditedNames, type NodeRrsets } from './edited-names.ts'
 import { isGood, signatureId } from './rrset-signer.ts'
 import { cappedRrset, keyRrsets, reportOf, servedSoa, troubleOf, type UnsignedZone } from './sign-zone.ts'
@@ -48,7 +48,7 @@ export function editSignedZone(
   const soa = servedSoa(edit)
   if (denialTtlOf(image) !== soa.denialTtlSeconds || signaturesIn(image) !== book.size) return null
   const given = [...edit.rrsets.map(cappedRrset), soa.rrset, ...keyRrsets(edit, keys)]
-  const names = new EditedNames(image, name, edit.owners, given)
+  const names = new EditedNames(image, edit, edit.owners, given)
   const chain = changeChain(image, names, soa.denialTtlSeconds)
   const edited = [...names]
   const dropped = new Set(edited.map(({ node }) => node))
@@ -61,6 +61,7 @@ export function editSignedZone(
   const compiler = editZone(image, name, soa, owners, table, left)
   for (const rrset of [...edited.flatMap(({ rrsets }) => rrsets), ...chain.added, ...renewed])
     if (rrset.type !== types.soa) compiler.add(rrset)
+  for (const service of edit.services ?? []) compiler.addService(service.name, service.slot)
   const compiled = compiler.finish()
   book.change(forgotten(image, dropped, left, keys), table.book)
   const report = { ...reportOf(edit.apex, book), made: table.made, trouble: troubleOf(keys) }
@@ -101,7 +102,9 @@ function dueRrsets(
     for (let rrset = image.firstRrset(node); rrset < end; rrset++) {
       const type = image.type(rrset)
       if (left.has(rrset) || type === types.soa) continue
-      if (!areGood(image, rrset, nowSeconds, mayRenew(type))) due.set(rrset, node)
+      if (areGood(image, rrset, nowSeconds, mayRenew(type))) continue
+      // Those of a service stay together, in their order.
+      for (const each of type === types.nsec ? nsecsIn(image, node) : [rrset]) due.set(each, node)
     }
   }
   return due

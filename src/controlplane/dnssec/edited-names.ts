@@ -1,6 +1,7 @@
 /**
  * The names that an edit of a zone concerns, with what they own from now on: the edited ones, and those below an edited name that hides
- * what is below it now and did not before, or the other way round. Bounded by the edit, and by what such names have below them.
+ * what is below it now and did not before, or the other way round; and those that are services now and were none, or the other way round.
+ * Bounded by the edit, and by what such names have below them.
  */
 import { nameOf, rdataOf, ttlOf } from '../../dataplane/image/edit.ts'
 import type { ZoneImage } from '../../dataplane/image/image.ts'
@@ -9,6 +10,7 @@ import { types } from '../../dataplane/wire/constants.ts'
 import { parentName } from '../../dataplane/wire/name.ts'
 import { NameScan } from '../../dataplane/wire/name-scan.ts'
 import { doesHide, type SignedOwner, signedOwner } from './nsec-chain.ts'
+import type { UnsignedZone } from './sign-zone.ts'
 
 /** An RRset of an image by its node. */
 export type NodeRrsets = Map<number, number>
@@ -26,25 +28,30 @@ export class EditedNames {
   readonly #image: ZoneImage
   readonly #apex: Uint8Array
   readonly #names = new Map<string, EditedName>()
+  readonly #services: ReadonlyMap<string, Uint8Array>
+  readonly #rrsets: ReadonlyMap<string, readonly WireRrset[]>
   readonly #scan = new NameScan()
 
   /**
-   * @param apex lower-cased wire form, as the owners are
-   * @param rrsets of other names too
+   * @param image of the zone before
+   * @param owners lower-cased wire form
+   * @param rrsets all of the owners, and what else the zone has now in the place of what is in the image
    */
   constructor(
     image: ZoneImage,
-    apex: Uint8Array,
+    { name: apex, services = [] }: Pick<UnsignedZone, 'name' | 'services'>,
     owners: readonly Uint8Array[],
     rrsets: readonly WireRrset[],
   ) {
     this.#image = image
     this.#apex = apex
-    const byOwner = Map.groupBy(rrsets, ({ owner }) => keyOf(owner))
+    this.#services = new Map(services.map(({ name }) => [keyOf(name), name]))
+    this.#rrsets = Map.groupBy(rrsets, ({ owner }) => keyOf(owner))
     for (const name of owners) {
       const key = keyOf(name)
-      this.#names.set(key, { name, node: this.#nodeOf(name), rrsets: byOwner.get(key) ?? [] })
+      this.#names.set(key, { name, node: this.#nodeOf(name), rrsets: this.#rrsets.get(key) ?? [] })
     }
+    this.#addServices()
     this.#addBelow()
   }
 
@@ -54,8 +61,32 @@ export class EditedNames {
 
   /** Of an edited name, what of it the zone speaks for; null when that is nothing. */
   signed({ name, rrsets }: EditedName): SignedOwner | null {
-    if (rrsets.length === 0 || this.#isHidden(name)) return null
-    return signedOwner(name, rrsets, this.#isApex(name))
+    const isService = this.#services.has(keyOf(name))
+    if ((rrsets.length === 0 && !isService) || this.#isHidden(name)) return null
+    return signedOwner(name, rrsets, { isApex: this.#isApex(name), isService })
+  }
+
+  #addServices(): void {
+    const image = this.#image
+    for (const [key, name] of this.#services) {
+      const node = this.#nodeOf(name)
+      if (node < 0 || image.service(node) < 0) this.#add(key, name, node)
+    }
+    for (let node = 0; node < image.nodeCount; node++) {
+      if (image.service(node) < 0) continue
+      const name = nameOf(image, node)
+      const key = keyOf(name)
+      if (!this.#services.has(key)) this.#add(key, name, node)
+    }
+  }
+
+  /** Adds a name, unless it is there, with what it owns and goes on owning. */
+  #add(key: string, name: Uint8Array, node: number): void {
+    if (this.#names.has(key)) return
+    // The apex has another SOA.
+    const others = this.#rrsets.get(key) ?? []
+    const stay = this.#given(name, node).filter((rrset) => !others.some(({ type }) => type === rrset.type))
+    this.#names.set(key, { name, node, rrsets: [...stay, ...others] })
   }
 
   #addBelow(): void {
@@ -69,13 +100,13 @@ export class EditedNames {
     for (let node = 0; node < image.nodeCount; node++) {
       const name = nameOf(image, node)
       if (!this.#above(name).some((above) => others.has(keyOf(above)))) continue
-      const key = keyOf(name)
-      if (!this.#names.has(key)) this.#names.set(key, { name, node, rrsets: this.#given(name, node) })
+      this.#add(keyOf(name), name, node)
     }
   }
 
   /** What a node of the image owns, without what denies. */
   #given(owner: Uint8Array, node: number): WireRrset[] {
+    if (node < 0) return []
     const image = this.#image
     const end = image.firstRrset(node) + image.rrsetCount(node)
     const given: WireRrset[] = []

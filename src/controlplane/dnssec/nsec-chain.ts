@@ -3,6 +3,7 @@
  * which names the next such name in canonical order; the last one names the apex. Names between two labels that own nothing have none
  * (empty non-terminals), and neither has what lies below a zone cut or a DNAME.
  */
+import { nsecVariants } from '../../dataplane/image/nsec-variants.ts'
 import type { WireRrset } from '../../dataplane/image/rrset-encoder.ts'
 import { types } from '../../dataplane/wire/constants.ts'
 import { isSubdomain } from '../../dataplane/wire/name.ts'
@@ -17,6 +18,8 @@ export interface SignedOwner {
   readonly listed: readonly number[]
   /** The RRsets that are signed; at a cut only DS (RFC 4035 section 2.2). */
   readonly signed: readonly WireRrset[]
+  /** Whether a service gives its A and AAAA, which change with health. */
+  readonly isService: boolean
 }
 
 /**
@@ -24,22 +27,27 @@ export interface SignedOwner {
  *
  * @param apex lower-cased wire form
  * @param rrsets all of the zone, the SOA too; owners in lower-cased wire form
+ * @param services names of the services in it, likewise
  */
-export function signedOwners(apex: Uint8Array, rrsets: Iterable<WireRrset>): SignedOwner[] {
+export function signedOwners(
+  apex: Uint8Array,
+  rrsets: Iterable<WireRrset>,
+  services: readonly Uint8Array[] = [],
+): SignedOwner[] {
   const byOwner = Map.groupBy(rrsets, ({ owner }) => canonicalKey(owner))
-  const sorted = Array.from(byOwner, ([key, here]) => ({ key, here })).sort((a, b) =>
-    a.key < b.key ? -1 : 1,
-  )
+  const served = new Map(services.map((name) => [canonicalKey(name), name]))
+  const sorted = [...new Set([...byOwner.keys(), ...served.keys()])].sort()
   const apexKey = canonicalKey(apex)
   const owners: SignedOwner[] = []
   // What lies below a cut or a DNAME stands behind it.
   let hiding: Uint8Array | null = null
-  for (const { key, here } of sorted) {
-    const name = here[0]!.owner
+  for (const key of sorted) {
+    const here = byOwner.get(key) ?? []
+    const name = here[0]?.owner ?? served.get(key)!
     if (hiding !== null && isSubdomain(name, hiding)) continue
     const isApex = key === apexKey
     hiding = doesHide(here, isApex) ? name : null
-    owners.push(signedOwner(name, here, isApex))
+    owners.push(signedOwner(name, here, { isApex, isService: served.has(key) }))
   }
   return owners
 }
@@ -50,18 +58,38 @@ export function doesHide(here: readonly WireRrset[], isApex: boolean): boolean {
 }
 
 /** @param here all that the name owns */
-export function signedOwner(name: Uint8Array, here: readonly WireRrset[], isApex: boolean): SignedOwner {
+export function signedOwner(
+  name: Uint8Array,
+  here: readonly WireRrset[],
+  { isApex, isService }: { readonly isApex: boolean; readonly isService: boolean },
+): SignedOwner {
   const isCut = !isApex && here.some(({ type }) => type === types.ns)
   const seen = isCut ? here.filter(({ type }) => type === types.ns || type === types.ds) : here
   const signed = isCut ? here.filter(({ type }) => type === types.ds) : here
-  return { name, listed: [...new Set(seen.map(({ type }) => type))], signed }
+  // Whoever asks for a service at a cut is referred to others.
+  const isServed = isService && !isCut
+  const given = isServed ? [types.a, types.aaaa] : []
+  const listed = [...new Set([...seen.map(({ type }) => type), ...given])]
+  return { name, listed, signed, isService: isServed }
 }
 
 /** @param ttlSeconds the lesser of the SOA's TTL and MINIMUM (RFC 9077 section 3) */
 export function nsecChain(owners: readonly SignedOwner[], ttlSeconds: number): WireRrset[] {
-  return owners.map(({ name, listed }, index) => {
-    const next = owners[(index + 1) % owners.length]!.name
-    return nsecOf(name, next, bitmapOf(listed), ttlSeconds)
+  return owners.flatMap((owner, index) =>
+    nsecsOf(owner, owners[(index + 1) % owners.length]!.name, ttlSeconds),
+  )
+}
+
+/** The NSEC of a name; of a service there are several, as `nsec-variants.ts` says. */
+export function nsecsOf(
+  { name, listed, isService }: SignedOwner,
+  next: Uint8Array,
+  ttlSeconds: number,
+): WireRrset[] {
+  const variants = isService ? nsecVariants : nsecVariants.slice(0, 1)
+  return variants.map((lacks) => {
+    const there = listed.filter((type) => !lacks.includes(type))
+    return nsecOf(name, next, bitmapOf(there), ttlSeconds)
   })
 }
 
@@ -76,6 +104,6 @@ export function nsecOf(
 }
 
 /** What the NSEC of a name says of it. @param listed types without RRSIG and NSEC, each once */
-export function bitmapOf(listed: readonly number[]): Uint8Array {
+function bitmapOf(listed: readonly number[]): Uint8Array {
   return encodeBitmap([...listed, types.rrsig, types.nsec].sort((a, b) => a - b))
 }

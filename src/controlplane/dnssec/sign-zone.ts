@@ -7,7 +7,7 @@ import type { Signatures } from '../../dataplane/image/signatures.ts'
 import { types } from '../../dataplane/wire/constants.ts'
 import { parseType } from '../../dataplane/wire/rdata.ts'
 import { addedTypes, type SigningReport } from '../model/dnssec.ts'
-import { nsecChain, type SignedOwner, signedOwners } from './nsec-chain.ts'
+import { nsecChain, signedOwners } from './nsec-chain.ts'
 import { signatureTimes } from './rrset-signer.ts'
 import type { SignatureBook } from './signature-book.ts'
 import { SigningTable } from './signing-table.ts'
@@ -26,6 +26,16 @@ export interface UnsignedZone {
   readonly soa: { readonly rdata: Uint8Array; readonly ttlSeconds: number }
   /** Without the SOA, and without what signing adds. */
   readonly rrsets: readonly WireRrset[]
+  /** None when left out. Their answers are signed elsewhere. */
+  readonly services?: readonly WireService[]
+}
+
+/** A service of a zone. */
+export interface WireService {
+  /** Lower-cased wire form. */
+  readonly name: Uint8Array
+  /** Of its plan. */
+  readonly slot: number
 }
 
 export interface SignedZone {
@@ -49,10 +59,11 @@ export function signZone(
 ): SignedZone {
   const soa = servedSoa(zone)
   const rrsets = [...zone.rrsets.map(cappedRrset), ...keyRrsets(zone, keys)]
-  const owners = signedOwners(zone.name, [soa.rrset, ...rrsets])
+  const services = (zone.services ?? []).map((service) => service.name)
+  const owners = signedOwners(zone.name, [soa.rrset, ...rrsets], services)
   const chain = nsecChain(owners, soa.denialTtlSeconds)
   const signatures = new SigningTable(zone, keys, before, nowSeconds)
-  for (const rrset of signable(owners, chain)) signatures.sign(rrset)
+  for (const rrset of [...owners.flatMap(({ signed }) => signed), ...chain]) signatures.sign(rrset)
   const { book, made } = signatures
   const report = { ...reportOf(zone.apex, book), made, trouble: troubleOf(keys) }
   return { soa, rrsets: [...rrsets, ...chain], signatures, book, report }
@@ -120,10 +131,3 @@ export function keyRrsets(
 }
 
 const addedNumbers: ReadonlySet<number> = new Set(addedTypes.map(parseType))
-
-function* signable(owners: readonly SignedOwner[], chain: readonly WireRrset[]): Generator<WireRrset> {
-  for (const [index, { signed }] of owners.entries()) {
-    yield* signed
-    yield chain[index]!
-  }
-}

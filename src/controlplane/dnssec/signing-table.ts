@@ -17,9 +17,10 @@ export class SigningTable implements Signatures {
   readonly #apex: string
   readonly #keys: readonly SigningKey[]
   readonly #signer: RrsetSigner
+  /** By owner and type; of the NSECs of a service there are several. */
   readonly #found = new Map<
     string,
-    { readonly data: readonly Uint8Array[]; readonly rrsigs: readonly Uint8Array[] }
+    { readonly data: readonly Uint8Array[]; readonly rrsigs: readonly Uint8Array[] }[]
   >()
 
   /**
@@ -51,7 +52,10 @@ export class SigningTable implements Signatures {
     const rrsigs = signersOf(this.#keys, rrset.type).map((key) =>
       this.#naming(rrset, () => this.#signer.sign(canonical, key)),
     )
-    this.#found.set(keyOf(rrset.owner, rrset.type), { data, rrsigs })
+    const key = keyOf(rrset.owner, rrset.type)
+    const known = this.#found.get(key)
+    if (known === undefined) this.#found.set(key, [{ data, rrsigs }])
+    else known.push({ data, rrsigs })
   }
 
   /** A TTL that is less than the one that was signed is good (RFC 4035 section 5.3.3), as that of the SOA in a negative answer. */
@@ -61,8 +65,8 @@ export class SigningTable implements Signatures {
     ttl: number,
     data: readonly Uint8Array[],
   ): readonly Uint8Array[] | undefined {
-    const found = this.#found.get(keyOf(owner, type))
-    if (found === undefined || !isSame(found.data, data)) return undefined
+    const found = this.#found.get(keyOf(owner, type))?.find((one) => isSame(one.data, data))
+    if (found === undefined) return undefined
     const signed = Buffer.from(found.rrsigs[0]!).readUInt32BE(4)
     return ttl <= signed ? found.rrsigs : undefined
   }

@@ -15,8 +15,9 @@ import { allDuties, type SealedKey } from '../../../src/controlplane/model/dnsse
 import { nameOf, rdataOf, ttlOf } from '../../../src/dataplane/image/edit.ts'
 import { ZoneImage } from '../../../src/dataplane/image/image.ts'
 import { canonicalRdata, sortRdata } from '../../../src/dataplane/wire/canonical.ts'
+import { types } from '../../../src/dataplane/wire/constants.ts'
 import { formatName } from '../../../src/dataplane/wire/name.ts'
-import { typeName } from '../../../src/dataplane/wire/rdata.ts'
+import { formatRdata, typeName } from '../../../src/dataplane/wire/rdata.ts'
 
 const apex = 'example.test'
 const start = 1_800_000_000
@@ -55,10 +56,23 @@ const zoneOf = ({ key }: Signing, serial: number, minimumSeconds = 60): CatalogZ
   },
 })
 
-const order = (zone: CatalogZone, edit: { owners: readonly string[]; text: string } | null) => ({
+/** Services by the labels of their names below the apex, `@` for the apex. */
+type Services = readonly string[]
+
+const order = (
+  zone: CatalogZone,
+  services: Services,
+  edit: { owners: readonly string[]; text: string } | null,
+) => ({
   revision: zone.serial,
   stamp: null,
-  jobs: [{ zone, services: [], edit }],
+  jobs: [
+    {
+      zone,
+      services: services.map((name, slot) => ({ name: name === '@' ? apex : `${name}.${apex}`, slot })),
+      edit,
+    },
+  ],
   gone: [],
 })
 
@@ -69,15 +83,15 @@ class SignedZone {
     this.#images = new ZoneImages(undefined, new SignedZones(keyFile, () => time.seconds))
   }
 
-  whole(zone: CatalogZone, rows: Rows) {
-    this.#images.begin(order(zone, null))
+  whole(zone: CatalogZone, rows: Rows, services: Services = []) {
+    this.#images.begin(order(zone, services, null))
     this.#images.add([{ apex, text: JSON.stringify([...rows.values()].flat()) }])
     return this.#images.finish()
   }
 
-  edit(zone: CatalogZone, rows: Rows, owners: readonly string[]) {
+  edit(zone: CatalogZone, rows: Rows, owners: readonly string[], services: Services = []) {
     const text = JSON.stringify(owners.flatMap((owner) => rows.get(owner) ?? []))
-    return this.#images.edit(order(zone, { owners, text }))
+    return this.#images.edit(order(zone, services, { owners, text }))
   }
 
   get image(): ZoneImage {
@@ -100,7 +114,10 @@ function* rrsetsOf(image: ZoneImage): Generator<readonly [node: number, rrset: n
   }
 }
 
-/** Everything that an image says: RRsets and signatures by owner, the chain in its order, and the SOA of negative answers. */
+/**
+ * Everything that an image says: RRsets and signatures by owner, the NSECs of each in their order, the chain in its order, and the SOA of
+ * negative answers.
+ */
 function contentsOf(image: ZoneImage): string[] {
   const octets = (rrset: number) => {
     const from = image.wire(rrset)
@@ -114,7 +131,12 @@ function contentsOf(image: ZoneImage): string[] {
   const chain = Array.from(image.nodesInOrder().subarray(0, image.chainLength), (node) =>
     formatName(nameOf(image, node)),
   )
-  return [...found.sort(), ...chain, octets(image.negativeSoa)]
+  const nsecs = Map.groupBy(rrsetsOf(image), ([node]) => formatName(nameOf(image, node)))
+  const variants = Array.from(nsecs, ([name, rrsets]) => {
+    const own = rrsets.filter(([, rrset]) => image.type(rrset) === types.nsec)
+    return `${name} ${own.map(([, rrset]) => octets(rrset))} ${image.service(rrsets[0]![0])}`
+  })
+  return [...found.sort(), ...variants.sort(), ...chain, octets(image.negativeSoa)]
 }
 
 /** What in an image has a signature that does not fit, or one that is to be made anew. */
@@ -192,23 +214,28 @@ const someOwners = (minLength: number) =>
     .subarray(['@', ...owners], { minLength, maxLength: 6 })
     .chain((chosen) => fc.tuple(...chosen.map((owner) => fc.tuple(fc.constant(owner), ownerIn(owner)))))
 
+const someServices = fc.subarray(['@', 'a', '*.x.a', 'c', 'x.d', 'svc', 'in.ent', 'z.ns.c'])
+const someEdit = fc.record({ edit: someOwners(0), services: someServices })
+
 t.test('edits come to what the whole zone comes to', async (t) => {
   const with15 = await signing(t)
+  const edits = fc.array(someEdit, { minLength: 1, maxLength: 5 })
   fc.assert(
-    fc.property(someOwners(3), fc.array(someOwners(0), { minLength: 1, maxLength: 5 }), (first, edits) => {
+    fc.property(someOwners(3), someServices, edits, (first, services, edits) => {
       let rows: Rows = new Map([['@', [['@', 'NS', null, ['ns.elsewhere.test.']] as const]], ...first])
       const edited = new SignedZone(with15)
-      edited.whole(zoneOf(with15, 1), rows)
-      for (const [index, edit] of edits.entries()) {
+      edited.whole(zoneOf(with15, 1), rows, services)
+      for (const [index, { edit, services }] of edits.entries()) {
         rows = new Map([...rows, ...edit])
         const zone = zoneOf(with15, index + 2)
         const after = edited.edit(
           zone,
           rows,
           edit.map(([owner]) => owner),
+          services,
         )
         const anew = new SignedZone(with15)
-        const whole = anew.whole(zone, rows)
+        const whole = anew.whole(zone, rows, services)
         t.same(after.kept, [])
         t.same(contentsOf(edited.image), contentsOf(anew.image))
         t.same(edited.book, anew.book)
@@ -252,6 +279,40 @@ t.test('what has to be made anew is, an edit of names waiting for no more than s
   t.same(unfit(zone.image, with15), [])
   with15.time.seconds -= 20 * 86_400
   t.match(zone.edit(zoneOf(with15, 6), rows, []), { signed: [{ made: signatures }] }, 'a clock set back')
+})
+
+t.test('a service has its NSECs from an edit on, in their order after renewals too', async (t) => {
+  const with15 = await signing(t)
+  const zone = new SignedZone(with15)
+  const rows = manyRows(20)
+  zone.whole(zoneOf(with15, 1), rows)
+  with15.time.seconds += 3 * 86_400
+  const before = zone.edit(zoneOf(with15, 2), rows, []).signed[0]!.signatures
+  // The SOA, three NSECs of h3 (the fourth is the one that it had) and four of the new name, before which one is another.
+  const named = zone.edit(zoneOf(with15, 3), rows, [], ['h3', 'new']).signed[0]!
+  t.match(named, { made: 1 + 3 + 4 + 1, signatures: before + 3 + 4 })
+  const order = () => {
+    const { image } = zone
+    const own = [...rrsetsOf(image)].filter(
+      ([node, rrset]) =>
+        formatName(nameOf(image, node)).startsWith('h3.') && image.type(rrset) === types.nsec,
+    )
+    return own.map(([node, rrset]) =>
+      formatRdata(types.nsec, rdataOf(image, node, rrset)[0]!)
+        .split(' ')
+        .slice(1)
+        .join(' '),
+    )
+  }
+  t.same(order(), ['A AAAA RRSIG NSEC', 'AAAA RRSIG NSEC', 'A RRSIG NSEC', 'RRSIG NSEC'])
+  const shown = order()
+  for (let day = 4; day < 12; day++) {
+    with15.time.seconds += 86_400
+    zone.edit(zoneOf(with15, day), rows, [], ['h3', 'new'])
+    t.same(order(), shown)
+    t.same(unfit(zone.image, with15), [])
+  }
+  t.match(zone.edit(zoneOf(with15, 13), rows, []).signed, [{ signatures: before }])
 })
 
 t.test('the whole zone is signed where the chain has another TTL, or keys are others', async (t) => {

@@ -78,6 +78,27 @@ t.test('the chain names what has authority in canonical order, and comes back to
   )
 })
 
+t.test('a service has an NSEC for each thing that it may lack', async (t) => {
+  const served = (text: string) => ({ name: lowerName(parseName(text, name)), slot: 0 })
+  const services = ['svc', 'alias2.ent', 'insecure', 'below.insecure'].map(served)
+  const { rrsets } = signZone({ ...zone(...everything), services }, [key(15)], new SignatureBook(), nowS)
+  const shown = rrsets
+    .filter(({ owner, type }) => type === 47 && /^(svc|alias2|b?e?l?o?w?\.?insecure)/.test(formatName(owner)))
+    .map(({ owner, type, rdata }) => `${formatName(owner)} ${formatRdata(type, rdata[0]!)}`)
+  t.same(shown, [
+    'alias2.ent.example.test. a.b.ent.example.test. A AAAA RRSIG NSEC',
+    'alias2.ent.example.test. a.b.ent.example.test. AAAA RRSIG NSEC',
+    'alias2.ent.example.test. a.b.ent.example.test. A RRSIG NSEC',
+    'alias2.ent.example.test. a.b.ent.example.test. RRSIG NSEC',
+    // Who is asked for it there is referred to others.
+    'insecure.example.test. ns1.example.test. NS RRSIG NSEC',
+    'svc.example.test. *.wild.example.test. A AAAA RRSIG NSEC HTTPS',
+    'svc.example.test. *.wild.example.test. AAAA RRSIG NSEC HTTPS',
+    'svc.example.test. *.wild.example.test. A RRSIG NSEC HTTPS',
+    'svc.example.test. *.wild.example.test. RRSIG NSEC HTTPS',
+  ])
+})
+
 t.test('the order is that of RFC 4034 section 6.1, and of any octets', async (t) => {
   const sorted = String.raw`example a.example yljkjljk.a.example Z.a.example zABC.a.EXAMPLE z.example \001.z.example *.z.example \200.z.example`
   const names = sorted.split(' ').map((text) => lowerName(parseName(`${text}.`)))
