@@ -77,6 +77,12 @@ export const allCommands: readonly ListedCommand[] = [
     load: async () => (await import('./get.ts')).get,
   },
   {
+    name: 'feeds',
+    summary: 'all feeds, and how those do that the server reads itself',
+    heading: see,
+    load: async () => (await import('./lists.ts')).feeds,
+  },
+  {
     name: 'feed',
     summary: 'the rows of a feed, and a chart of them',
     heading: see,

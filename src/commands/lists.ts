@@ -1,4 +1,4 @@
-/** `pooldns zones`, `pools` and `services`: a line each. */
+/** `pooldns zones`, `pools`, `services` and `feeds`: a line each. */
 import { type Command, defineCommand } from './frame/command.ts'
 import { jsonOption } from './frame/shared-options.ts'
 import { paintFor, printJson, type Row, table } from './frame/terminal.ts'
@@ -66,7 +66,32 @@ export const services = listCommand<ServiceReply>(
   }),
 )
 
-function listCommand<T>(kind: 'zone' | 'pool' | 'service', line: string, row: (item: T) => Row): Command {
+interface FeedReply {
+  readonly name: string
+  readonly columns: Readonly<Record<string, unknown>>
+  readonly retention?: { readonly age?: string; readonly rows?: number }
+  readonly source?: { readonly prometheus: string }
+  readonly status?: { readonly source?: { readonly state: string; readonly reason?: string } }
+}
+
+export const feeds = listCommand<FeedReply>(
+  'feed',
+  'pooldns feeds',
+  ({ name, columns, retention, source, status }) => ({
+    feed: name,
+    columns: Object.keys(columns).join(', '),
+    keeps: retention?.age ?? '',
+    source: source?.prometheus ?? '',
+    state: status?.source?.state ?? '',
+    why: status?.source?.reason ?? '',
+  }),
+)
+
+function listCommand<T>(
+  kind: 'zone' | 'pool' | 'service' | 'feed',
+  line: string,
+  row: (item: T) => Row,
+): Command {
   return defineCommand({
     arguments: {},
     options: { ...jsonOption, ...serverOptions },

@@ -95,6 +95,7 @@ export function apiContext(parts: Parts, adminTokenHash: Uint8Array): ApiContext
     conditions: {
       pools: () => answers.pools.conditions(),
       services: () => answers.services.conditions(),
+      feedUses: () => answers.planner.fedUses(),
       since: (kind, name) => (kind === 'pool' ? answers.pools : answers.services).since(name),
     },
     resolution,

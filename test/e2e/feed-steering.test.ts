@@ -153,6 +153,13 @@ t.test('a pushed value is a weight within a second, and one that is too old none
     return all.includes('stale web/a') ? all : undefined
   })
   t.ok(events.includes('stale web/a'))
+  const { warnings } = (await (await daemon.request('/v1/overview')).json()) as { warnings: string[] }
+  t.ok(
+    warnings.some((line) =>
+      /^web\/a: free of a in feed load is older than 2 s: weight \d+ holds$/.test(line),
+    ),
+    `status tells it: ${warnings}`,
+  )
   await push(daemon, 'a', { free: 50 })
   await eventually(async () => ((await eventsOf(daemon))[0] === 'fresh web/a' ? true : undefined))
   await push(daemon, 'b', { free: 10 }, 60_000)

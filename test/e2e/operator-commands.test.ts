@@ -226,6 +226,8 @@ t.test('lists, one thing, and one thing in an editor', async (t) => {
   t.match((await pooldns(['pools'])).stdout, new RegExp(`^healthy +${pool} +2 of 2 up `, 'm'))
   t.match((await pooldns(['services'])).stdout, /^up +www\.example\.test +from /m)
   t.match(JSON.parse((await pooldns(['services', '--json'])).stdout), { name: www, status: { state: 'up' } })
+  await put(daemon, '/v1/feeds/halls', { columns: { heat: {}, people: { type: 'integer' } } })
+  t.match((await pooldns(['feeds'])).stdout, /^feed +columns\nhalls +heat, people\n$/)
   t.match(
     (await pooldns(['get', 'member', `${pool}/${first}`])).stdout,
     /^address: 192\.0\.2\.1\n(?:.*\n)*status:\n/m,

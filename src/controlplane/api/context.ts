@@ -27,6 +27,7 @@ import type { MemberKey } from '../model/member-key.ts'
 import type { MemberReport, NodeRecord, Resolution } from '../model/observation.ts'
 import type { PendingWord, WordTarget } from '../model/pending-word.ts'
 import type { Webhook, WebhookStatus, WebhookTrial } from '../model/webhook.ts'
+import type { FedUseNow } from '../serve/fed-watch.ts'
 import type { HandedOutState } from '../serve/handed-out.ts'
 import type { PreviewedService } from '../serve/preview.ts'
 import type { ServiceReport, ServiceState } from '../serve/service-status.ts'
@@ -89,6 +90,8 @@ export interface Observations {
     services(): ReadonlyMap<string, ServiceReport>
     /** When one became what it is; null for what was so when it was looked at first. */
     since(kind: 'pool' | 'service', name: string): Date | null
+    /** What members and pools go by, now. */
+    feedUses(): readonly FedUseNow[]
   }
   /** What resolving the host of a member has come to; null when it is not resolved. */
   readonly resolution: (host: string) => Resolution | null

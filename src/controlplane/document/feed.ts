@@ -9,6 +9,7 @@ import {
   type PrometheusSource,
   type Retention,
   rowKeys,
+  takenNames,
 } from '../model/feed.ts'
 import { noSuchColumn } from '../rules/feeds.ts'
 import { formatDuration } from './duration.ts'
@@ -36,7 +37,10 @@ const nameDescription =
 
 const FeedName = Checked({ description: nameDescription }, (name) => {
   if (!feedNamePattern.test(name)) return `must be ${nameDescription}, not ${show(name)}`
-  return isBuiltIn(name) ? `is the name of a feed that the server keeps by itself: choose another one` : null
+  if (isBuiltIn(name)) return 'is the name of a feed that the server keeps by itself: choose another one'
+  return takenNames.has(name)
+    ? `would be read at /${name}, where the server has something else: choose another name`
+    : null
 })
 
 /** Whether a feed is the server's own, so that nobody declares it. */

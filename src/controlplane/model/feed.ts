@@ -16,6 +16,9 @@ export const mostFeeds = 1_000
 /** Of feeds and of columns: at most 63 octets, all of which a shell, a URL, SQL and CSV take as they are. */
 export const feedNamePattern = /^[a-z][a-z0-9_]{0,62}$/
 
+/** What the API has at these names alone, so that rows could not be read there (`GET /{feed}`). */
+export const takenNames: ReadonlySet<string> = new Set(['docs', 'health', 'history', 'metrics', 'ready'])
+
 export interface FeedColumn {
   readonly name: string
   /** `integer`: whole numbers that a double holds exactly, from -(2^53 - 1) to 2^53 - 1. */

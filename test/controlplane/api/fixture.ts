@@ -186,7 +186,7 @@ export async function startHarness(url: string | null, options: Partial<ApiConte
     },
     spoolDirectory: dataDir,
     poolCondition: () => null,
-    conditions: { pools: () => new Map(), services: () => new Map(), since: () => null },
+    conditions: { pools: () => new Map(), services: () => new Map(), since: () => null, feedUses: () => [] },
     resolution: () => null,
     handedOut: () => ({ answered: false, safeAt: null }),
     serviceStatus: (name) => state.services.get(name) ?? null,

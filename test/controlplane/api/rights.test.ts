@@ -2,6 +2,7 @@
 import { subscribe } from 'node:diagnostics_channel'
 import type { FastifyInstance, RouteOptions } from 'fastify'
 import t from 'tap'
+import { feedNamePattern, takenNames } from '../../../src/controlplane/model/feed.ts'
 import type { Limits, ReachKind } from '../../../src/controlplane/model/reach.ts'
 import { tokenScopes } from '../../../src/controlplane/model/token.ts'
 import { appendEvents } from '../../../src/controlplane/store/events.ts'
@@ -165,6 +166,14 @@ t.test('somebody has decided about every route, and the same as the server', asy
     ),
   )
   t.same(described.sort(), routes.toSorted(), 'the document of the API has each of them')
+})
+
+t.test('no feed has the name of what is read there already', async (t) => {
+  const alone = [...registered.keys()].flatMap((route) => {
+    const name = /^GET \/([^/:*]+)\/?$/.exec(route)?.[1] ?? ''
+    return feedNamePattern.test(name) ? [name] : []
+  })
+  t.same([...new Set(alone)].toSorted(), [...takenNames].toSorted())
 })
 
 t.test('a list has what is reached, page by page', async (t) => {

@@ -99,6 +99,12 @@ const refusals: readonly (readonly [what: string, body: unknown, problem: string
     ': is the name of a feed that the server keeps by itself: choose another one',
     'probes',
   ],
+  [
+    'the name of a page of the server',
+    one,
+    ': would be read at /health, where the server has something else: choose another name',
+    'health',
+  ],
   ['no object', [], ': must be an object with columns, retention, cache and source, not a list'],
   ['no columns', {}, '.columns: is required'],
   ['an empty map of columns', { columns: {} }, '.columns: must have at least 1 entry'],

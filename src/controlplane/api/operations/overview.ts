@@ -13,6 +13,7 @@ import { healthStates } from '../../model/observation.ts'
 import { isStanding, type Override } from '../../model/override.ts'
 import type { Member, Pool } from '../../model/pool.ts'
 import { type Reach, within } from '../../model/reach.ts'
+import type { FedUseNow } from '../../serve/fed-watch.ts'
 import type { Ground, Memory, Observations, Operations, System } from '../context.ts'
 import { markRevision } from '../memory.ts'
 import { guarded, Instant, InstantOrNull, json, TextOrNull } from '../schemas.ts'
@@ -179,7 +180,10 @@ function overview(context: Context, memory: Memory, reach: Reach | null): Overvi
     revision: catalog.revision,
     database: context.database.up ? 'up' : 'away',
     missing: reach === null ? context.readiness.missing().map(({ message }) => message) : [],
-    warnings: reach === null ? [...(context.readiness.warnings?.() ?? [])] : [],
+    warnings: [
+      ...(reach === null ? (context.readiness.warnings?.() ?? []) : []),
+      ...withoutReadings(context.conditions.feedUses(), isPool),
+    ],
     suspicion: reach === null ? context.health.suspicion() : null,
     counts: { services: services.counts, pools: pools.counts, members: members.counts },
     nodes: nodes.slice(0, most),
@@ -213,6 +217,21 @@ function overview(context: Context, memory: Memory, reach: Reach | null): Overvi
       number
     >,
   }
+}
+
+/** Of members and pools whose values are too old, or not there. */
+const mostReadings = 10
+
+/** Each member and pool that goes by its configuration, since the value that it is to go by is too old or not there. */
+function withoutReadings(uses: readonly FedUseNow[], isPool: (name: string) => boolean): string[] {
+  const lacking = uses.filter(
+    ({ pool, fed: { state } }) => (state === 'stale' || state === 'missing') && isPool(pool),
+  )
+  const told = lacking
+    .slice(0, mostReadings)
+    .map(({ pool, member, reason }) => `${member === null ? pool : `${pool}/${member}`}: ${reason}`)
+  const more = lacking.length - told.length
+  return more === 0 ? told : [...told, `${more} more values of feeds are too old, or not there`]
 }
 
 const badness = ['down', 'degraded', 'unknown']

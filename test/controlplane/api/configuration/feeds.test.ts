@@ -74,6 +74,10 @@ for (const kind of ['postgres', 'embedded'] as const) {
             'feed probes is not valid: is the name of a feed that the server keeps by itself: choose another one',
         },
       })
+      t.match(await call('PUT', '/v1/feeds/metrics', air), {
+        status: 400,
+        body: { detail: /choose another name$/ },
+      })
       const misspelt = await call('PUT', '/v1/config', { feds: {} })
       t.match(misspelt.body.errors, [{ path: 'feds', message: /did you mean feeds\?$/ }])
       const many = Object.fromEntries(Array.from({ length: 1001 }, (_, nth) => [`f${nth}`, load]))
