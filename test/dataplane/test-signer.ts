@@ -1,11 +1,18 @@
 /** Signs zones for tests: one key, algorithm 15, whose signatures are always the same. Whoever it is asked of what, it signs. */
-import { createPrivateKey, createPublicKey, type KeyObject, sign } from 'node:crypto'
+import { createHash, createPrivateKey, createPublicKey, type KeyObject, sign } from 'node:crypto'
 import type { WireRrset } from '../../src/dataplane/image/rrset-encoder.ts'
 import type { Signatures } from '../../src/dataplane/image/signatures.ts'
 import { compareNames } from '../../src/dataplane/wire/canonical.ts'
 import { types } from '../../src/dataplane/wire/constants.ts'
-import { formatName, isSubdomain, labelCount, rootName } from '../../src/dataplane/wire/name.ts'
-import { parseRdata, typeName } from '../../src/dataplane/wire/rdata.ts'
+import {
+  formatName,
+  isSubdomain,
+  labelCount,
+  parentName,
+  parseName,
+  rootName,
+} from '../../src/dataplane/wire/name.ts'
+import { formatRdata, parseRdata, typeName } from '../../src/dataplane/wire/rdata.ts'
 
 const dnskey = 48
 /** The head of PKCS #8 for a key of Ed25519 (RFC 8410), of which the seed follows. */
@@ -15,10 +22,13 @@ export class TestSigner {
   readonly #key
   /** Signatures of an RRset. */
   readonly #count: number
+  readonly #hashed: boolean
   /** What was asked for, as `owner type`. */
   readonly asked: string[] = []
 
-  constructor(seed = 1, count = 1) {
+  /** @param hashed whether zones get NSEC3s */
+  constructor(seed = 1, count = 1, hashed = false) {
+    this.#hashed = hashed
     const der = Buffer.concat([pkcs8, Buffer.alloc(32, seed)])
     this.#key = createPrivateKey({ key: der, format: 'der', type: 'pkcs8' })
     this.#count = count
@@ -28,14 +38,15 @@ export class TestSigner {
     return createPublicKey(this.#key)
   }
 
-  /** The zone's RRsets with a DNSKEY and its chain of NSECs. @param services their names */
+  /** The zone's RRsets with a DNSKEY and its chain of NSECs, or NSEC3s. @param services their names */
   complete(
     apex: Uint8Array,
     rrsets: readonly WireRrset[],
     services: readonly Uint8Array[] = [],
   ): WireRrset[] {
     const whole = [...rrsets, { owner: apex, type: dnskey, ttlSeconds: 300, rdata: [this.#dnskey()] }]
-    return [...whole, ...nsecChain(apex, whole, services)]
+    const chain = nsecChain(apex, whole, services)
+    return [...whole, ...(this.#hashed ? hashedChain(apex, chain) : chain)]
   }
 
   of(apex: Uint8Array): Signatures {
@@ -81,6 +92,48 @@ export class TestSigner {
     const signed = Buffer.concat([head, apex, ...rrs])
     return Buffer.concat([head, apex, sign(null, signed, this.#key)])
   }
+}
+
+/** SHA-1 of a name as the label of its NSEC3: base32 with the extended hex alphabet (RFC 4648 section 7). */
+export function hashLabel(name: Uint8Array): string {
+  const bits = BigInt(`0x${createHash('sha1').update(name).digest('hex')}`)
+  return bits.toString(32).padStart(32, '0')
+}
+
+/** NSEC3s of the names of a chain of NSECs, and of the empty ones above them (RFC 5155 section 7.1). */
+function hashedChain(apex: Uint8Array, chain: readonly WireRrset[]): WireRrset[] {
+  const names = new Map(
+    Array.from(
+      Map.groupBy(chain, ({ owner }) => formatName(owner)),
+      ([name, nsecs]) => [
+        name,
+        {
+          owner: nsecs[0]!.owner,
+          variants: nsecs.map(({ rdata }) => formatRdata(types.nsec, rdata[0]!).split(' ').slice(1)),
+        },
+      ],
+    ),
+  )
+  for (const { owner } of chain) {
+    for (let name = owner; name.length > apex.length; ) {
+      name = parentName(name)
+      if (!names.has(formatName(name))) names.set(formatName(name), { owner: name, variants: [[]] })
+    }
+  }
+  const hashed = Array.from(names.values(), ({ owner, variants }) => ({
+    label: hashLabel(owner),
+    // An unsigned delegation has no signature of its own.
+    bitmaps: variants.map((listed) =>
+      listed.filter((type) => type !== 'NSEC' && (type !== 'RRSIG' || listed.join(' ') !== 'NS RRSIG NSEC')),
+    ),
+  })).sort((a, b) => (a.label < b.label ? -1 : 1))
+  return hashed.flatMap(({ label, bitmaps }, i) => {
+    const next = hashed[(i + 1) % hashed.length]!.label
+    return bitmaps.map((listed) => {
+      const rdata = [parseRdata('NSEC3', ['1 0 0 -', next, ...listed].join(' '), rootName)]
+      return { owner: parseName(label, apex), type: types.nsec3, ttlSeconds: 60, rdata }
+    })
+  })
 }
 
 /** NSECs of all names of which the zone has data of its own, with a TTL of 60. */

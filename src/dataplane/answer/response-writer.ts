@@ -16,6 +16,7 @@ import {
   types,
 } from '../wire/constants.ts'
 import type { NameScan } from '../wire/name-scan.ts'
+import { hashLabelLength, hashWords, writeHashLabel } from '../wire/owner-hash.ts'
 import { BufferViews } from './buffer-views.ts'
 
 export const sections = { answer: 0, authority: 1, additional: 2 } as const
@@ -23,6 +24,9 @@ type Section = (typeof sections)[keyof typeof sections]
 
 /** What a stage says of its section. After `truncated` the response holds a part of it, which nobody shall see. */
 export type Fit = 'fits' | 'truncated'
+
+/** The label of the NSEC3 that is written; filled anew for each. */
+const hashLabel = new Uint8Array(hashLabelLength)
 
 export class ResponseWriter {
   readonly #counts = new Uint16Array(3)
@@ -138,6 +142,27 @@ export class ResponseWriter {
    * @param suffix offset in the message at which the rest of the name is spelled
    */
   nsec(zone: ZoneImage, node: number, rrset: number, prefix: number, suffix: number): Fit {
+    return this.#denial(zone, rrset, zone.bytes, zone.name(node), prefix, suffix)
+  }
+
+  /**
+   * The same with an NSEC3, by its place in the chain of a zone.
+   *
+   * @param apexAt offset in the message at which the zone's apex is spelled
+   */
+  nsec3(zone: ZoneImage, place: number, apexAt: number): Fit {
+    writeHashLabel(zone.words, zone.chain + hashWords * place, hashLabel, 0)
+    return this.#denial(zone, zone.firstHashed + place, hashLabel, 0, hashLabelLength, apexAt)
+  }
+
+  #denial(
+    zone: ZoneImage,
+    rrset: number,
+    name: Uint8Array,
+    nameAt: number,
+    prefix: number,
+    suffix: number,
+  ): Fit {
     const length = zone.wireLength(rrset) + zone.signatureLength(rrset)
     const count = zone.rrCount(rrset) + zone.signatureCount(rrset)
     const start = this.#at
@@ -148,7 +173,7 @@ export class ResponseWriter {
     for (let rr = 0; rr < count; rr++) {
       const head = from + pointerLength
       from += rrHeadLength + u16(zone.bytes, from + rrHeadLength - 2)
-      if (rr < spelled) this.copy(zone.bytes, zone.name(node), prefix)
+      if (rr < spelled) this.copy(name, nameAt, prefix)
       this.u16((pointerBits << 8) | (rr < spelled ? suffix : start))
       this.#copyWords(zone.view, head, from - head)
     }

@@ -8,10 +8,12 @@
  */
 import { canonicalRdata, sortRdata } from '../wire/canonical.ts'
 import { types } from '../wire/constants.ts'
+import { hashWords, readHashLabel } from '../wire/owner-hash.ts'
 import { nameFields, parseRdata } from '../wire/rdata.ts'
+import { addedAt, addedWords } from './chain-writer.ts'
 import { Words } from './columns.ts'
-import { headerAt, type ZoneImage } from './image.ts'
-import { addedAt, addedWords, writeImage } from './image-writer.ts'
+import { headerAt, type ZoneImage, zoneFlags } from './image.ts'
+import { writeImage } from './image-writer.ts'
 import { NodeTable } from './node-table.ts'
 import { RrsetEncoder, type WireRrset } from './rrset-encoder.ts'
 import type { Signatures } from './signatures.ts'
@@ -20,8 +22,8 @@ export interface CompileOptions {
   /** An image of about the same size, which saves growing. */
   readonly like?: ZoneImage
   /**
-   * Makes it a signed zone: what is added has an NSEC at each name of which the zone has data of its own, and all such data has
-   * signatures here. Without them NSECs are data like any other.
+   * Makes it a signed zone: what is added has an NSEC at each name of which the zone has data of its own, or an NSEC3 for each such
+   * name and the empty ones above it, and all such data has signatures here. Without them NSECs are data like any other.
    */
   readonly signatures?: Signatures | undefined
 }
@@ -39,6 +41,8 @@ export class ZoneCompiler {
   readonly #services = new Map<number, number>()
   /** See `addedAt`. */
   readonly #added: Words
+  /** Of the NSEC3s that deny, in the order in which they were added. */
+  readonly #hashes = new Words()
   readonly #soa: WireRrset
   readonly #signatures: Signatures | null
 
@@ -85,7 +89,20 @@ export class ZoneCompiler {
     this.#noteSignatures(this.#encoder.copy(image, rrset, this.#signatures !== null))
   }
 
-  /** A name whose A and AAAA come from the plan in `slot`. In a signed zone, what is added has its NSECs (`nsec-variants.ts`). */
+  /** The same with an NSEC3 that denies, by its place in the chain of the image. */
+  addHashedFrom(image: ZoneImage, index: number): void {
+    const at = this.#hashes.reserve(hashWords)
+    const from = image.chain + hashWords * index
+    this.#hashes.words.set(image.words.subarray(from, from + hashWords), at)
+    const rrset = image.firstHashed + index
+    this.#begin(nodeOfHash(at), types.nsec3, image.rrCount(rrset))
+    this.#noteSignatures(this.#encoder.copy(image, rrset, true))
+  }
+
+  /**
+   * A name whose A and AAAA come from the plan in `slot`. In a signed zone, what is added has its NSECs or NSEC3s
+   * (`nsec-variants.ts`).
+   */
   addService(owner: Uint8Array, slot: number): void {
     this.#services.set(this.#nodes.take(owner, 0, owner.length), slot + 1)
   }
@@ -109,6 +126,7 @@ export class ZoneCompiler {
       services: this.#services,
       added,
       signed: this.#signatures !== null,
+      hashes: this.#hashes.words.subarray(0, this.#hashes.length),
       count: added.length / addedWords - 1,
     })
   }
@@ -116,8 +134,16 @@ export class ZoneCompiler {
   #encode(rrset: WireRrset): void {
     const { owner, type, rdata } = rrset
     const names = rdata.map((octets) => nameFields(type, octets))
-    this.#begin(this.#nodes.take(owner, 0, owner.length), type, rdata.length)
+    const denies = type === types.nsec3 && this.#signatures !== null
+    const node = denies ? this.#takeHash(owner) : this.#nodes.take(owner, 0, owner.length)
+    this.#begin(node, type, rdata.length)
     this.#encoder.encode(rrset, names)
+  }
+
+  #takeHash(owner: Uint8Array): number {
+    const at = this.#hashes.reserve(hashWords)
+    readHashLabel(owner, 0, this.#hashes.words, at)
+    return nodeOfHash(at)
   }
 
   /** Writes the signatures of the RRset that was added last. Whether it needs any is known when the zone's cuts are. */
@@ -150,6 +176,9 @@ export class ZoneCompiler {
   }
 }
 
+/** What stands in the place of the node of an NSEC3, whose hash is at a place among the hashes. */
+const nodeOfHash = (at: number) => -1 - at / hashWords
+
 /**
  * The image of a zone of which nothing may be believed any more, because its signatures have ended: it has no data, and whatever is
  * asked of it is answered with SERVFAIL.
@@ -159,6 +188,6 @@ export class ZoneCompiler {
 export function compileBrokenZone(apex: Uint8Array): SharedArrayBuffer {
   const soa = parseRdata('SOA', '. . 0 0 0 0 0', apex)
   const image = new ZoneCompiler(apex, { rdata: soa, ttlSeconds: 0 }).finish()
-  new Int32Array(image)[headerAt.broken] = 1
+  new Int32Array(image)[headerAt.flags] = zoneFlags.broken
   return image
 }

@@ -19,7 +19,7 @@ import type { Signatures } from './signatures.ts'
  * @param owners whose RRsets are left out, in lower-cased wire form; those that the zone doesn't have do no harm
  * @param signatures make it a signed zone: of what is added, and of what is copied and has none in the image, such as glue, which
  *   is the zone's own once its cut is gone
- * @param left RRsets of other owners that are left out too
+ * @param left RRsets of other owners that are left out too, and NSEC3s
  */
 export function editZone(
   image: ZoneImage,
@@ -52,6 +52,10 @@ export function editZone(
         )
       }
     }
+  }
+  if (image.isHashed && signatures !== undefined) {
+    for (let index = 0; index < image.chainLength; index++)
+      if (!left.has(image.firstHashed + index)) compiler.addHashedFrom(image, index)
   }
   return compiler
 }

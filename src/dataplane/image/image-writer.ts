@@ -3,7 +3,10 @@
  * Nodes stand in the order of their label counts, so that an ancestor's links are known before its descendants'.
  */
 import { beat } from '../life/signs.ts'
+import { copyRun } from '../wire/bytes.ts'
 import { isServiceBinding, types } from '../wire/constants.ts'
+import { hashWords } from '../wire/owner-hash.ts'
+import { addedAt, addedWords, linkHashes, linkNsecs, nameOf, sortHashed } from './chain-writer.ts'
 import { Words } from './columns.ts'
 import { insert } from './hash-table.ts'
 import {
@@ -14,21 +17,14 @@ import {
   nodeWords,
   rrsetAt,
   rrsetWords,
+  zoneFlags,
   zoneMagic,
 } from './image.ts'
 import type { NodeTable } from './node-table.ts'
-import { nsecChain } from './nsec-chain.ts'
-import { chainWords, labelKey } from './nsec-search.ts'
+import { chainWords } from './nsec-search.ts'
 import { nsecVariants } from './nsec-variants.ts'
 import { isWildcard, type RrsetEncoder } from './rrset-encoder.ts'
 import { UnsignedError } from './signatures.ts'
-
-/**
- * What is noted of each RRset when it is added: its node, type | RRs << 16, where its parts begin, and its signatures, which stand behind
- * it in the wire form.
- */
-export const addedAt = { node: 0, typeAndCount: 1, wire: 2, fixups: 3, targets: 4, signatures: 5 } as const
-export const addedWords = 6
 
 export interface CollectedZone {
   readonly nodes: NodeTable
@@ -38,6 +34,8 @@ export interface CollectedZone {
   /** `addedWords` for each RRset, and for one more that says where the last one's parts end. */
   readonly added: Int32Array
   readonly signed: boolean
+  /** Of the NSEC3s that deny, `hashWords` each. */
+  readonly hashes: Int32Array
   /** Number of RRsets; the last of them is the SOA of negative answers, which no node owns. */
   readonly count: number
 }
@@ -68,7 +66,7 @@ class ImageWriter {
   readonly #place: Int32Array
   /** The first of the node's RRsets in `#rrsets`, by place; one more entry ends the last node's. */
   readonly #first: Int32Array
-  /** RRsets as they were added, in the order of the image. */
+  /** RRsets as they were added, in the order of the image: those of the nodes, NSEC3s, and the SOA of negative answers. */
   readonly #rrsets: Int32Array
   /** Flags by place. */
   readonly #holds: Uint8Array
@@ -106,7 +104,7 @@ class ImageWriter {
     this.#orderRrsets()
     beat()
     this.#linkNodes()
-    if (this.#zone.signed) this.#linkChain()
+    if (this.#zone.signed) this.#link()
     for (let index = 0; index < this.#rrsets.length; index++) this.#linkRrset(index)
     return this.#layOut()
   }
@@ -128,19 +126,35 @@ class ImageWriter {
   #orderRrsets(): void {
     const { added, count } = this.#zone
     const first = this.#first
-    const owned = count - 1
-    const placeOf = (rrset: number) => this.#place[added[rrset * addedWords + addedAt.node]!]!
+    const nodeOf = (rrset: number) => added[rrset * addedWords + addedAt.node]!
     const next = new Int32Array(first.length + 1)
-    for (let rrset = 0; rrset < owned; rrset++) next[placeOf(rrset) + 2]!++
+    const hashed: number[] = []
+    for (let rrset = 0; rrset < count - 1; rrset++) {
+      const node = nodeOf(rrset)
+      if (node < 0) hashed.push(rrset)
+      else next[this.#place[node]! + 2]!++
+    }
     for (let place = 2; place < next.length; place++) next[place]! += next[place - 1]!
-    for (let rrset = 0; rrset < owned; rrset++) {
-      const place = placeOf(rrset)
+    for (let rrset = 0; rrset < count - 1; rrset++) {
+      const node = nodeOf(rrset)
+      if (node < 0) continue
+      const place = this.#place[node]!
       this.#rrsets[next[place + 1]!++] = rrset
       this.#holds[place]! |= flagOf(this.#type(rrset))
     }
     first.set(next.subarray(0, first.length))
-    this.#rrsets[owned] = owned
+    this.#rrsets.set(sortHashed(hashed, added, this.#zone.hashes), this.#owned)
+    this.#rrsets[count - 1] = count - 1
     for (let place = 0; place < first.length - 1; place++) this.#orderByType(first[place]!, first[place + 1]!)
+  }
+
+  /** How many RRsets nodes own. */
+  get #owned(): number {
+    return this.#zone.count - 1 - this.#hashed
+  }
+
+  get #hashed(): number {
+    return this.#zone.hashes.length / hashWords
   }
 
   /** Sorts the few RRsets of a node, mostly in order already, each into its place among those before it. */
@@ -173,46 +187,45 @@ class ImageWriter {
     }
   }
 
-  /** Every name of which the zone has data of its own must own an NSEC (RFC 4035 section 2.3), and no other one may. */
-  #linkChain(): void {
-    const { nodes, count } = this.#zone
-    const owns = new Uint8Array(nodes.count)
-    for (let index = 0; index < count - 1; index++) {
+  #link(): void {
+    const owns = new Uint8Array(this.#zone.nodes.count)
+    for (let index = 0; index < this.#owned; index++) {
       const place = this.#placeOf(index)
       if (this.#isOwn(place, this.#type(this.#rrsets[index]!))) owns[place] = 1
       // The NS of a cut is not the zone's own, but it is there.
       else if (this.#cut[place] === place + 1) owns[place] = 1
     }
-    for (let place = 0; place < nodes.count; place++) {
-      if (owns[place] === 1 && (this.#holds[place]! & holdsNsec) === 0)
-        throw new UnsignedError(this.#nameAt(place), types.nsec, 'is missing')
+    const services = this.#shownServices()
+    const places = { nodes: this.#zone.nodes, order: this.#order, place: this.#place }
+    if (this.#hashed > 0) {
+      const hashed = this.#rrsets.subarray(this.#owned, this.#owned + this.#hashed)
+      this.#chain = linkHashes(places, owns, services, hashed, this.#zone)
+      return
     }
-    this.#checkServices()
-    const { places, wildcardNsecs } = nsecChain(nodes, this.#order, this.#place, owns)
+    for (const place of services) this.#checkService(place)
+    const { chain, wildcardNsecs } = linkNsecs(
+      places,
+      owns,
+      (place) => (this.#holds[place]! & holdsNsec) !== 0,
+    )
+    this.#chain = chain
     this.#wildcardNsecs = wildcardNsecs
-    this.#chain = new Int32Array(chainWords * places.length)
-    const { bytes } = nodes.names
-    for (const [index, place] of places.entries()) {
-      const node = this.#order[place]!
-      const name = nodes.nameAt.words[node]!
-      let below = name
-      for (let label = nodes.labels(0) + 1; label < nodes.labels(node); label++) below += bytes[below]! + 1
-      this.#chain[chainWords * index] = labelKey(bytes, below)
-      this.#chain[chainWords * index + 1] = place
-    }
   }
 
-  /** The NSECs of a service must all be there; one that a cut or a DNAME hides is never asked. */
-  #checkServices(): void {
-    for (const node of this.#zone.services.keys()) {
-      const place = this.#place[node]!
-      if (this.#cut[place] !== 0 || !this.#isOwn(place, types.nsec)) continue
-      let nsecs = 0
-      for (let index = this.#first[place]!; index < this.#first[place + 1]!; index++)
-        if (this.#type(this.#rrsets[index]!) === types.nsec) nsecs++
-      if (nsecs !== nsecVariants.length)
-        throw new UnsignedError(this.#nameAt(place), types.nsec, 'is not all that a service needs')
-    }
+  /** Places of services, without those that a cut or a DNAME hides, which are never asked. */
+  #shownServices(): number[] {
+    return Array.from(this.#zone.services.keys(), (node) => this.#place[node]!).filter(
+      (place) => this.#cut[place] === 0 && this.#isOwn(place, types.nsec),
+    )
+  }
+
+  /** The NSECs of a service must all be there. */
+  #checkService(place: number): void {
+    let nsecs = 0
+    for (let index = this.#first[place]!; index < this.#first[place + 1]!; index++)
+      if (this.#type(this.#rrsets[index]!) === types.nsec) nsecs++
+    if (nsecs !== nsecVariants.length)
+      throw new UnsignedError(this.#nameAt(place), types.nsec, 'is not all that a service needs')
   }
 
   /** Whether the zone speaks for RRs of a type at a place itself, so that they are signed (RFC 4035 section 2.2). */
@@ -223,16 +236,14 @@ class ImageWriter {
     return dname === 0 || dname === place + 1
   }
 
-  /** Place of the node that owns an RRset, by the RRset's place; that of the SOA of negative answers is the apex. */
+  /** Place of the node that owns an RRset, by the RRset's place; that of NSEC3s and of the SOA of negative answers is the apex. */
   #placeOf(index: number): number {
-    return this.#place[this.#zone.added[this.#rrsets[index]! * addedWords + addedAt.node]!]!
+    const node = this.#zone.added[this.#rrsets[index]! * addedWords + addedAt.node]!
+    return node < 0 ? 0 : this.#place[node]!
   }
 
   #nameAt(place: number): Uint8Array {
-    const { nodes } = this.#zone
-    const node = this.#order[place]!
-    const at = nodes.nameAt.words[node]!
-    return nodes.names.bytes.slice(at, at + nodes.length(node))
+    return nameOf(this.#zone.nodes, this.#order[place]!)
   }
 
   /** Fix-ups, and behind them the targets' nodes, each once, where at least one of them has something to go along. */
@@ -252,6 +263,7 @@ class ImageWriter {
 
   /** @returns whether there is one with something to go along; else nothing is written. */
   #linkTargets(rrset: number, first: number, end: number): boolean {
+    if (first === end) return false
     const type = this.#type(rrset)
     const own = this.#place[this.#zone.added[rrset * addedWords + addedAt.node]!]!
     const before = this.#links.length
@@ -330,7 +342,9 @@ class ImageWriter {
     words[headerAt.maxLabels] = nodes.labels(this.#order.at(-1)!)
     words[headerAt.negativeSoa] = count - 1
     words[headerAt.chain] = chainAt
-    words[headerAt.chainLength] = this.#chain.length / chainWords
+    const isHashed = this.#hashed > 0
+    words[headerAt.chainLength] = this.#chain.length / (isHashed ? hashWords : chainWords)
+    words[headerAt.flags] = isHashed ? zoneFlags.hashed : 0
     beat()
     const wireAt = this.#writeNodes(words, bytes, nodesAt, bytesAt, slots - 1)
     this.#writeRrsets(words, bytes, rrsetsAt, wireAt)
@@ -409,13 +423,6 @@ class ImageWriter {
   #type(rrset: number): number {
     return this.#zone.added[rrset * addedWords + addedAt.typeAndCount]! & 0xffff
   }
-}
-
-/** Copies octets to before `end`. Most runs of a zone that comes in any order are shorter than what a view would cost. */
-function copyRun(from: Uint8Array, start: number, stop: number, to: Uint8Array, end: number): void {
-  const at = end - (stop - start)
-  if (stop - start > 64) to.set(from.subarray(start, stop), at)
-  else for (let i = 0; i < stop - start; i++) to[at + i] = from[start + i]!
 }
 
 function flagOf(type: number): number {

@@ -11,7 +11,8 @@
  *     rrsets   `rrsetWords` each: a node's are adjacent and ordered by type
  *     links    per RRset: the fix-ups of its wire form, then (NS, MX, SRV, SVCB, HTTPS) one node + 1 for each RR's target
  *     chain    the nodes that own an NSEC, in the canonical order of their names (RFC 4034 section 6.1); the apex is the first.
- *              Two words each: a key by which most are told apart (`nsec-search.ts`), and the node
+ *              Two words each: a key by which most are told apart (`nsec-search.ts`), and the node.
+ *              Of a zone with NSEC3: the hashes that own one, in their order, five words each (`wire/owner-hash.ts`)
  *     bytes    lower-cased owner names, and RRsets in wire form, each with its RRSIGs right behind it
  *
  * ## Wire form
@@ -25,7 +26,8 @@
  * A zone is signed when it has a chain: then each RRset that it speaks for has RRSIGs, in the wire form of RRs whose owner is a
  * pointer to the question and whose signer is spelled out, so that an RRset and its signatures are copied as one piece, or
  * the RRset alone for those who don't ask for more. A signature costs 94 octets and the apex's name (with algorithms 13 and
- * 15), the chain eight octets a name. What is not the zone's own (glue, the NS of a cut) has none. Words that are 0 say that a zone
+ * 15), the chain eight octets a name, or 20 with NSEC3. NSEC3s belong to no node, for nobody can ask for them: they stand behind the RRsets
+ * of all nodes, in the order of their hashes. What is not the zone's own (glue, the NS of a cut) has none. Words that are 0 say that a zone
  * is not signed, as in images that were written before there were signatures.
  *
  * ## Rejected
@@ -56,13 +58,20 @@ export const headerAt = {
   apexLength: 9,
   apexLabels: 10,
   maxLabels: 11,
-  /** RRset index of the SOA with the TTL of negative answers (RFC 2308 section 5). */
+  /** RRset index of the SOA with the TTL of negative answers (RFC 2308 section 5): the last one. */
   negativeSoa: 12,
   chain: 13,
-  /** Nodes in the chain; 0 for a zone that is not signed. */
+  /** Entries of the chain; 0 for a zone that is not signed. */
   chainLength: 14,
-  /** 1 when nothing that the zone says may be believed any more. */
-  broken: 15,
+  /** See `zoneFlags`. */
+  flags: 15,
+} as const
+
+export const zoneFlags = {
+  /** Nothing that the zone says may be believed any more. */
+  broken: 1,
+  /** The chain is one of NSEC3. */
+  hashed: 2,
 } as const
 
 /** Fields of a node. `cut`, `wildcard`, `service` and `dname` are 0 for none, else one above the index. */
@@ -74,7 +83,7 @@ export const nodeAt = {
   rrsetCount: 3,
   /** The topmost zone cut at or above the node. */
   cut: 4,
-  /** The node `*` below this one; below 0 in a signed zone that has none, for the node whose NSEC says so: -1 for the apex, and so on. */
+  /** The node `*` below this one; below 0 in a zone signed with NSEC that has none, for the node whose NSEC says so: -1 for the apex, and so on. */
   wildcard: 5,
   /** Slot of the plan that answers A and AAAA here. */
   service: 6,
@@ -125,8 +134,10 @@ export class ZoneImage {
   readonly apexLength: number
   readonly apexLabels: number
   readonly negativeSoa: number
-  /** Whether the zone is signed, and proves by NSECs what is not there. */
+  /** Whether the zone is signed, and proves by NSECs or NSEC3s what is not there. */
   readonly isSigned: boolean
+  /** Whether it does so by NSEC3s. */
+  readonly isHashed: boolean
   /** Whether the zone may only be answered with SERVFAIL (`compileBrokenZone`). */
   readonly isBroken: boolean
   readonly #mask: number
@@ -158,7 +169,8 @@ export class ZoneImage {
     this.#chain = words[headerAt.chain]!
     this.#chainLength = words[headerAt.chainLength]!
     this.isSigned = this.#chainLength > 0
-    this.isBroken = words[headerAt.broken] === 1
+    this.isBroken = (words[headerAt.flags]! & zoneFlags.broken) !== 0
+    this.isHashed = (words[headerAt.flags]! & zoneFlags.hashed) !== 0
   }
 
   /** Whether the suffix of `name` that begins at `label` is the apex. */
@@ -209,7 +221,7 @@ export class ZoneImage {
     return this.words[this.#nodes + node * nodeWords + nodeAt.wildcard]! - 1
   }
 
-  /** In a signed zone, the node whose NSEC says that a node has no wildcard child, which is so. */
+  /** In a zone signed with NSEC, the node whose NSEC says that a node has no wildcard child, which is so. */
   wildcardNsec(node: number): number {
     return -this.words[this.#nodes + node * nodeWords + nodeAt.wildcard]! - 1
   }
@@ -289,7 +301,12 @@ export class ZoneImage {
     return this.words[this.#rrsets + rrset * rrsetWords + rrsetAt.signatures]! >>> 24
   }
 
-  /** Nodes in the chain; 0 for a zone that is not signed. */
+  /** The RRset of the NSEC3 that is the first of the chain; the others follow. */
+  get firstHashed(): number {
+    return this.negativeSoa - this.#chainLength
+  }
+
+  /** Entries of the chain; 0 for a zone that is not signed. */
   get chainLength(): number {
     return this.#chainLength
   }
@@ -299,11 +316,11 @@ export class ZoneImage {
     return this.#chain
   }
 
-  /** All nodes: those of the chain in its order, so that whoever adds them to a zone again has them sorted, and then the others. */
+  /** All nodes: those of a chain of NSEC in its order, so that whoever adds them to a zone again has them sorted, and then the others. */
   nodesInOrder(): Int32Array {
     const order = new Int32Array(this.nodeCount)
     const chained = new Uint8Array(this.nodeCount)
-    let length = this.#chainLength
+    let length = this.isHashed ? 0 : this.#chainLength
     for (let i = 0; i < length; i++) {
       const node = this.words[this.#chain + 2 * i + 1]!
       order[i] = node

@@ -52,3 +52,10 @@ export class ByteWriter {
 export function u16(bytes: Uint8Array, at: number): number {
   return (bytes[at]! << 8) | bytes[at + 1]!
 }
+
+/** Copies octets to before `end`. Most runs of a zone that comes in any order are shorter than what a view would cost. */
+export function copyRun(from: Uint8Array, start: number, stop: number, to: Uint8Array, end: number): void {
+  const at = end - (stop - start)
+  if (stop - start > 64) to.set(from.subarray(start, stop), at)
+  else for (let i = 0; i < stop - start; i++) to[at + i] = from[start + i]!
+}

@@ -9,7 +9,7 @@ import { type CompileJob, ZoneImages } from '../../../src/controlplane/compile/z
 import { readOrMakeKeyFile } from '../../../src/controlplane/dnssec/key-file.ts'
 import { makeKeyParts, sealKey } from '../../../src/controlplane/dnssec/zone-key.ts'
 import { allDuties } from '../../../src/controlplane/model/dnssec.ts'
-import { headerAt } from '../../../src/dataplane/image/image.ts'
+import { headerAt, zoneFlags } from '../../../src/dataplane/image/image.ts'
 
 const day = 86_400
 const apex = 'example.test'
@@ -57,7 +57,7 @@ async function signing(t: Test) {
   }
 }
 
-const isBroken = (image: SharedArrayBuffer) => new Int32Array(image)[headerAt.broken] === 1
+const isBroken = (image: SharedArrayBuffer) => new Int32Array(image)[headerAt.flags] === zoneFlags.broken
 
 t.test('an edit signs what changed; a week later all is signed anew', async (t) => {
   const { whole, edit, time } = await signing(t)

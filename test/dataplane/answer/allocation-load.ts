@@ -69,7 +69,10 @@ const lines = [
 const state = new ServingState()
 const services = Object.fromEntries(Object.keys(plans).map((name, slot) => [name, slot]))
 const signed = { apex: 'signed.test', lines, signer: new TestSigner() }
-state.apply(servingUpdate([{ apex: 'example.test', lines, services }, signed], Object.values(plans)))
+const hashedZone = { apex: 'hashed.test', lines, signer: new TestSigner(1, 1, true) }
+state.apply(
+  servingUpdate([{ apex: 'example.test', lines, services }, signed, hashedZone], Object.values(plans)),
+)
 state.apply({
   generation: 2,
   maps: [[0, map]],
@@ -97,10 +100,10 @@ const subnet = (index: number) =>
     : Buffer.concat([u16Octets(8, 11, 2), Buffer.of(56, 0, 0x20, index, 1, 2, 3, 4, 5)])
 const named = (name: (index: number) => string, fields = {}) =>
   Array.from({ length: 100 }, (_, index) => new Uint8Array(query(`${name(index)}.example.test`, 'A', fields)))
-const signedNamed = (name: (index: number) => string) =>
+const signedNamed = (name: (index: number) => string, apex = 'signed.test') =>
   Array.from(
     { length: 100 },
-    (_, index) => new Uint8Array(query(`${name(index)}.signed.test`, 'A', { edns: { flags: 0x8000 } })),
+    (_, index) => new Uint8Array(query(`${name(index)}.${apex}`, 'A', { edns: { flags: 0x8000 } })),
   )
 const kinds: Readonly<Record<string, readonly Uint8Array[]>> = {
   hit: named((index) => `h${index}`),
@@ -114,6 +117,9 @@ const kinds: Readonly<Record<string, readonly Uint8Array[]>> = {
   'signed wildcard': signedNamed((index) => `a${index}.wild`),
   'signed alias': signedNamed(() => 'alias'),
   'signed referral': signedNamed((index) => `a${index}.cut`),
+  'hashed miss': signedNamed((index) => `x${index}`, hashedZone.apex),
+  'hashed wildcard': signedNamed((index) => `a${index}.wild`, hashedZone.apex),
+  'hashed referral': signedNamed((index) => `a${index}.cut`, hashedZone.apex),
   service: named(() => 'www'),
   ...Object.fromEntries(
     Object.keys(plans).map((name) => [

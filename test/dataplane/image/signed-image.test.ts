@@ -1,17 +1,20 @@
 /** Signatures in zone images: found once, kept by edits, and never missing. */
 import fc from 'fast-check'
 import t from 'tap'
-import { editZone, nameOf } from '../../../src/dataplane/image/edit.ts'
+import { editZone, nameOf, rdataOf } from '../../../src/dataplane/image/edit.ts'
 import { ZoneImage } from '../../../src/dataplane/image/image.ts'
 import { nsecNode } from '../../../src/dataplane/image/nsec-search.ts'
 import { nsecVariants } from '../../../src/dataplane/image/nsec-variants.ts'
+import { hashedIndex } from '../../../src/dataplane/image/nsec3-search.ts'
 import { RrsetEncoder, type WireRrset } from '../../../src/dataplane/image/rrset-encoder.ts'
 import { UnsignedError } from '../../../src/dataplane/image/signatures.ts'
 import { compareNames } from '../../../src/dataplane/wire/canonical.ts'
 import { types } from '../../../src/dataplane/wire/constants.ts'
 import { formatName, hostnameToWire, lowerName, parseName } from '../../../src/dataplane/wire/name.ts'
 import { NameScan } from '../../../src/dataplane/wire/name-scan.ts'
-import { TestSigner } from '../test-signer.ts'
+import { hashLabelLength, hashWords, writeHashLabel } from '../../../src/dataplane/wire/owner-hash.ts'
+import { formatRdata } from '../../../src/dataplane/wire/rdata.ts'
+import { hashLabel, TestSigner } from '../test-signer.ts'
 import { compilerOf, type ZoneText, zoneImage, zoneRrsets, zoneSoa } from '../zone-text.ts'
 
 const apex = hostnameToWire('example.test')
@@ -235,6 +238,117 @@ t.test('a service has all its NSECs, or there is no image', async (t) => {
     zoneRrsets({ ...hidden, lines: [...zone.lines, 'insecure 300 NS ns.elsewhere.example.'] }),
   )
   t.ok(compilerOf(hidden, below, { signatures: signer.of(apex) }).finish())
+})
+
+t.test('NSEC3s belong to no node, and stand in the order of their hashes', async (t) => {
+  const image = new ZoneImage(zoneImage({ ...zone, signer: new TestSigner(1, 1, true) }))
+  t.same([image.isSigned, image.isHashed], [true, true])
+  t.notOk(signedIn(image).some((each) => / (47|50)$/.test(each)))
+  const labels = (of: ZoneImage) =>
+    Array.from({ length: of.chainLength }, (_, index) => {
+      const label = new Uint8Array(hashLabelLength)
+      writeHashLabel(of.words, of.chain + hashWords * index, label, 0)
+      t.equal(of.type(of.firstHashed + index), types.nsec3)
+      t.equal(of.signatureCount(of.firstHashed + index), 1)
+      return Buffer.from(label.subarray(1)).toString()
+    })
+  const names = ['@', 'ns1', 'mail', 'cut', 'a.ent', 'ent', '*.wild', 'wild', 'd']
+  const hashOf = (name: string) => hashLabel(lowerName(parseName(name, apex)))
+  t.same(labels(image), names.map(hashOf).sort())
+  t.equal(image.nodesInOrder().length, image.nodeCount)
+
+  const scan = new NameScan()
+  const label = fc.constantFrom('a', 'b', 'ent', 'wild', 'mail', 'www', '*')
+  fc.assert(
+    fc.property(fc.array(label, { maxLength: 3 }), fc.boolean(), (asked, wildcard) => {
+      const wire = lowerName(parseName([...asked, 'example.test.'].join('.')))
+      scan.load(wire, 0, wire.length)
+      const wanted = hashLabel(wildcard ? lowerName(parseName('*', wire)) : wire)
+      const all = labels(image)
+      const place = all.findLastIndex((each) => each <= wanted)
+      return hashedIndex(image, scan, 0, wildcard) === (place < 0 ? all.length - 1 : place)
+    }),
+  )
+})
+
+t.test('an edit keeps NSEC3s, but for those that are left out', async (t) => {
+  const signer = new TestSigner(1, 1, true)
+  const before = new ZoneImage(zoneImage({ ...zone, signer }))
+  const lines = [...zone.lines.filter((line) => !/^mail /.test(line)), 'new 1 TXT x']
+  const whole = signer.complete(apex, zoneRrsets({ ...zone, lines }))
+  signer.asked.length = 0
+  const edited = ['mail', 'new'].map((text) => lowerName(parseName(text, apex)))
+  const hashed = whole.filter(({ type }) => type === types.nsec3)
+  // Every one of which the next is another one: here all are left out, and come again.
+  const left = new Set(Array.from({ length: before.chainLength }, (_, index) => before.firstHashed + index))
+  const kept = before.firstHashed + 3
+  const label = new Uint8Array(hashLabelLength)
+  writeHashLabel(before.words, before.chain + hashWords * 3, label, 0)
+  const isKept = ({ owner }: WireRrset) => Buffer.compare(owner.subarray(0, hashLabelLength), label) === 0
+  left.delete(kept)
+  const compiler = editZone(before, apex, zoneSoa(zone), edited, signer.of(apex), left)
+  for (const rrset of [
+    ...whole.filter(({ owner }) => edited.some((each) => compareNames(each, owner) === 0)),
+  ])
+    compiler.add(rrset)
+  for (const rrset of hashed) if (!isKept(rrset)) compiler.add(rrset)
+  const after = new ZoneImage(compiler.finish())
+  t.notOk(signer.asked.includes('ns1.example.test. A'), 'nobody was asked for what was copied')
+  t.notOk(signer.asked.includes(`${Buffer.from(label.subarray(1)).toString()}.example.test. NSEC3`))
+  const anew = new ZoneImage(compilerOf({ ...zone, lines }, whole, { signatures: signer.of(apex) }).finish())
+  t.same(octetsIn(after), octetsIn(anew))
+  t.same(
+    after.words.slice(after.chain, after.chain + hashWords * after.chainLength),
+    anew.words.slice(anew.chain, anew.chain + hashWords * anew.chainLength),
+  )
+  // Without signatures NSEC3s are nothing of the zone's.
+  const unsigned = new ZoneImage(editZone(before, apex, zoneSoa(zone), []).finish())
+  t.equal(unsigned.isSigned, false)
+})
+
+t.test('a service has all its NSEC3s, and a name that only services need one', async (t) => {
+  const signer = new TestSigner(1, 1, true)
+  const services = { 'a.only': 0, ns1: 1, 'ns.cut': 2 }
+  const names = Object.keys(services).map((text) => lowerName(parseName(text, apex)))
+  const whole = signer.complete(apex, zoneRrsets(zone), names)
+  const compiled = (rrsets: readonly WireRrset[]) =>
+    new ZoneImage(compilerOf({ ...zone, services }, rrsets, { signatures: signer.of(apex) }).finish())
+  const image = compiled(whole)
+  // Those of the two services that no cut hides three times more.
+  t.equal(image.chainLength, 9 + 2 + 2 * 3)
+  const scan = new NameScan()
+  for (const name of names.slice(0, 2)) {
+    scan.load(name, 0, name.length)
+    const place = hashedIndex(image, scan, 0, false)
+    const bitmaps = nsecVariants.map((_, variant) => {
+      const rdata = rdataOf(image, 0, image.firstHashed + place + variant)[0]!
+      return formatRdata(types.nsec3, rdata).split(' ').slice(5).join(' ')
+    })
+    t.same(bitmaps, ['A AAAA RRSIG', 'AAAA RRSIG', 'A RRSIG', 'RRSIG'])
+  }
+  const isOf = ({ owner, type }: WireRrset, name: Uint8Array) =>
+    type === types.nsec3 && Buffer.from(owner.subarray(1, 33)).toString() === hashLabel(name)
+  const first = whole.find((rrset) => isOf(rrset, names[0]!))!
+  t.throws(() => compiled(whole.filter((rrset) => !isOf(rrset, names[0]!) || rrset === first)), UnsignedError)
+})
+
+t.test('one NSEC3 for each name, and no two of one hash', async (t) => {
+  const signer = new TestSigner(1, 1, true)
+  const whole = signer.complete(apex, zoneRrsets(zone))
+  const compile = (rrsets: readonly WireRrset[]) => () =>
+    compilerOf(zone, rrsets, { signatures: signer.of(apex) }).finish()
+  const [first, ...others] = whole.filter(({ type }) => type === types.nsec3)
+  const rest = whole.filter(({ type }) => type !== types.nsec3)
+  t.doesNotThrow(compile([...rest, first!, ...others]))
+  t.throws(compile([...rest, ...others]), { name: 'UnsignedError', message: /NSEC3 is missing/ })
+  t.throws(compile([...rest, first!, first!, ...others.slice(1)]), {
+    message: /two names that have one hash/,
+  })
+  const all = signer.of(apex)
+  const signatures: typeof all = {
+    find: (owner, type, ttl, data) => (type === types.nsec3 ? undefined : all.find(owner, type, ttl, data)),
+  }
+  t.throws(() => compilerOf(zone, whole, { signatures }).finish(), { message: /NSEC3 has no signature/ })
 })
 
 t.test('more signatures than an RRset can have', async (t) => {
