@@ -80,7 +80,7 @@ const unread = [
   /(^|\/)\./,
   /\.(ts|cts|mts|map)$/,
   /^(.*\/)?node_modules\/(@[^/]+\/)?[^/]+\/[^/]+\.html$/,
-  /^(.*\/)?node_modules\/(@[^/]+\/)?[^/]+\/(test|tests|spec|bench|benchmarks?|docs|examples?|integration|scripts)\//,
+  /^(.*\/)?node_modules\/(@[^/]+\/)?[^/]+\/(test|tests|spec|bench|benchmarks?|docs|examples?|integration|player|scripts)\//,
   /^(@types|undici-types|openapi-types)\//,
   // Of koffi, for other C libraries.
   /\/musl_[^/]+\//,
