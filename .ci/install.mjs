@@ -17,9 +17,21 @@ let installed = read('../node_modules/.package-lock.json')
 const wanted = Object.entries(read('../package-lock.json') ?? {}).filter(([path]) => path !== '')
 /** Those of other systems are not installed. */
 const isForAll = ({ os, cpu, libc }) => os === undefined && cpu === undefined && libc === undefined
+/** Names that something which is installed asks for. What only a package of another system asks for is not installed either. */
+const neededBy = (packages) =>
+  new Set(
+    Object.values(packages ?? {}).flatMap(({ dependencies, optionalDependencies, peerDependencies }) =>
+      Object.keys({ ...dependencies, ...optionalDependencies, ...peerDependencies }),
+    ),
+  )
+const { '': root } = read('../package-lock.json') ?? {}
+const isNeeded = (path) => {
+  const name = path.replace(/^.*node_modules\//, '')
+  return neededBy({ ...installed, root }).has(name)
+}
 const isThere = ([path, entry]) => {
   const found = installed[path]
-  if (found === undefined) return entry.optional === true && !isForAll(entry)
+  if (found === undefined) return entry.optional === true && (!isForAll(entry) || !isNeeded(path))
   return found.version === entry.version && found.integrity === entry.integrity
 }
 

@@ -31,7 +31,7 @@ export function Shell() {
         To the content
       </button>
       <header class="top">
-        <a class="brand" href="#/overview" aria-label="pooldns, overview">
+        <a class="brand" href="#/overview" aria-label="pooldns">
           pool<b>dns</b>
         </a>
         <nav aria-label="Pages">
