@@ -4,7 +4,8 @@
  * come. No more parts than some hundreds, as each costs a little whenever the feed is read.
  *
  * - By age: a sixteenth of it, an hour to 30 days.
- * - Without an age, what lies further back than a year has parts ten times as long: from 1700 on they are four hundred.
+ * - What lies further back than a year has parts ten times as long, though never more than a sixteenth of the age: from 1700 on they
+ *   are four hundred. A read of all times locks each of them, and a server has room for some thousand locks.
  * - By rows: as fast as they come now. A feed that begins has an hour, and each part may be four times as long as the one before.
  */
 import type { Retention } from '../model/feed.ts'
@@ -18,7 +19,7 @@ const shortest = 60 * second
 /** Of what is kept, in one part. */
 const share = 16
 const growth = 4
-/** What is older than this many months is past, when there is no age. */
+/** What is older than this many months is past. */
 const recentMonths = 13
 
 /** The parts of a feed at the most; of these, beyond `fewer`, new ones are as long as they may be. */
@@ -92,6 +93,6 @@ function widthAt(micros: number, { before, after, retention, rate, now, count }:
 }
 
 function longestAt(micros: number, now: number, ageMs: number | null): number {
-  if (ageMs !== null) return Math.min(month, Math.max(hour, Math.round((ageMs * 1000) / share)))
-  return micros < now - recentMonths * month ? 10 * month : month
+  const longest = micros < now - recentMonths * month ? 10 * month : month
+  return ageMs === null ? longest : Math.min(longest, Math.max(hour, Math.round((ageMs * 1000) / share)))
 }

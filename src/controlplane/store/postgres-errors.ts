@@ -19,8 +19,8 @@ const connectionMessages =
 const unavailableStates =
   /^(08...|28...|3D000|3F000|53...|57P0.|57014|55P03|40...|25006|25P0[234]|42501|42P01|58...|XX001|XX002)$/
 
-/** Those of them that came over a working connection to a working server. */
-const busyStates = new Set(['57014', '55P03', '40001', '40P01'])
+/** Those of them that came over a working connection to a working server: of 53200 one statement had no room, for its locks mostly. */
+const busyStates = new Set(['57014', '55P03', '40001', '40P01', '53200'])
 
 /** True when the error means that the connection it came over must not be used again. */
 export function breaksConnection(error: unknown): boolean {
@@ -68,7 +68,10 @@ export function meansNoPart(error: unknown): boolean {
 export function meansDown(error: unknown): boolean {
   const cause = rootOf(error)
   if (cause instanceof ControlError) return isUnavailable(cause)
-  if (cause instanceof pg.DatabaseError) return saysUnavailable(cause) && !busyStates.has(cause.code ?? '')
+  if (cause instanceof pg.DatabaseError) {
+    const isBusy = busyStates.has(cause.code ?? '') && cause.severity === 'ERROR'
+    return saysUnavailable(cause) && !isBusy
+  }
   return isConnectionFailure(cause)
 }
 
@@ -129,9 +132,11 @@ function saysUnavailable(error: pg.DatabaseError): boolean {
 function fromServer(error: pg.DatabaseError): unknown {
   const { code = '' } = error
   if (saysUnavailable(error)) {
-    return new ControlError('unavailable', `the database is not available: ${error.message}`, {
-      cause: error,
-    })
+    // Messages are translated, names of settings are not.
+    const why = /max_locks_per_transaction/.test(error.hint ?? '')
+      ? 'the database has no room for more locks: its max_locks_per_transaction may be raised'
+      : `the database is not available: ${error.message}`
+    return new ControlError('unavailable', why, { cause: error })
   }
   if (code === '23505' || code === '23P01' || code === '23503')
     return refused('conflict', error, error.detail)

@@ -52,6 +52,18 @@ t.test('by age', (t) => {
   t.end()
 })
 
+t.test('a long age has no more parts than none: each is a lock of who reads all', (t) => {
+  const instants: number[] = []
+  for (let at = Date.UTC(1930, 0, 2) * 1000; at < now; at += 10 * day) instants.push(at)
+  const count = (ageMs: number | null) =>
+    missingParts([], wanted(instants, { retention: { ageMs, rows: 1e9 } })).length
+  t.equal(count((36_500 * day) / 1000), count(null))
+  const threeYears = (3 * 365 * day) / 1000
+  const [old] = missingParts([], wanted([now - 700 * day], { retention: { ageMs: threeYears, rows: 1e9 } }))
+  t.ok(old!.until - old!.since <= (threeYears * 1000) / 16, 'never more than a sixteenth of it')
+  t.end()
+})
+
 t.test('three hundred years take no more than some hundreds', (t) => {
   const instants: number[] = []
   for (let at = Date.UTC(1700, 0, 2) * 1000; at < now; at += 10 * day) instants.push(at)

@@ -20,6 +20,8 @@ t.test('what the server says', async (t) => {
     ['28P01', 'FATAL', 'unavailable', true, true],
     ['3D000', 'FATAL', 'unavailable', true, true],
     ['53300', 'FATAL', 'unavailable', true, true],
+    ['53200', 'ERROR', 'unavailable', false, false],
+    ['53200', 'FATAL', 'unavailable', true, true],
     ['53100', 'ERROR', 'unavailable', true, false],
     ['25006', 'ERROR', 'unavailable', true, false],
     ['42501', 'ERROR', 'unavailable', true, false],
@@ -42,6 +44,12 @@ t.test('what the server says', async (t) => {
     t.equal(meansDown(error), down, `${code} down`)
     t.equal(breaksConnection(error), broken, `${code} broken`)
   }
+})
+
+t.test('a statement that has no room for its locks says so, in every language', async (t) => {
+  const hint = 'Sie müssen möglicherweise max_locks_per_transaction erhöhen.'
+  const error = Object.assign(server('53200'), { message: 'Shared Memory aufgebraucht', hint })
+  t.match(toControlError(error), { message: /^the database has no room for more locks: / })
 })
 
 t.test('what the network and the driver say', async (t) => {
