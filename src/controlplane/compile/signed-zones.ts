@@ -137,6 +137,7 @@ export class SignedZones {
         name,
         soa: soaOf(zone, name),
         rrsets: collected.rrsets,
+        denial: zone.dnssec?.denial ?? ('nsec' as const),
         services: services.map((service) => ({ name: hostnameToWire(service.name), slot: service.slot })),
       }
       const signed =

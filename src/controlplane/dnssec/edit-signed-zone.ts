@@ -17,8 +17,9 @@ import { rrHeadLength, types } from '../../dataplane/wire/constants.ts'
 import type { SigningReport } from '../model/dnssec.ts'
 import { changeChain, nsecsIn } from './chain-edit.ts'
 import { EditedNames, type NodeRrsets } from './edited-names.ts'
+import { changeHashedChain, nsec3Owner, nsec3sAt } from './hashed-chain-edit.ts'
 import { isGood, signatureId } from './rrset-signer.ts'
-import { cappedRrset, keyRrsets, reportOf, servedSoa, troubleOf, type UnsignedZone } from './sign-zone.ts'
+import { apexRrsets, cappedRrset, reportOf, servedSoa, troubleOf, type UnsignedZone } from './sign-zone.ts'
 import type { SignatureBook } from './signature-book.ts'
 import { SigningTable } from './signing-table.ts'
 import { type SigningKey, signersOf } from './zone-key.ts'
@@ -47,9 +48,11 @@ export function editSignedZone(
   const { image, name } = edit
   const soa = servedSoa(edit)
   if (denialTtlOf(image) !== soa.denialTtlSeconds || signaturesIn(image) !== book.size) return null
-  const given = [...edit.rrsets.map(cappedRrset), soa.rrset, ...keyRrsets(edit, keys)]
+  const given = [...edit.rrsets.map(cappedRrset), soa.rrset, ...apexRrsets(edit, keys)]
   const names = new EditedNames(image, edit, edit.owners, given)
-  const chain = changeChain(image, names, soa.denialTtlSeconds)
+  const chain = image.isHashed
+    ? changeHashedChain(image, name, names, soa.denialTtlSeconds)
+    : changeChain(image, names, soa.denialTtlSeconds)
   const edited = [...names]
   const dropped = new Set(edited.map(({ node }) => node))
   const left = new Map([...chain.left, ...dueRrsets(edit, keys, nowSeconds, chain.left, dropped)])
@@ -70,10 +73,11 @@ export function editSignedZone(
 
 /** TTL of the chain; below 0 when there is none. */
 function denialTtlOf(image: ZoneImage): number {
-  return image.isSigned ? ttlOf(image, image.rrset(0, types.nsec)) : -1
+  if (!image.isSigned) return -1
+  return ttlOf(image, image.isHashed ? image.firstHashed : image.rrset(0, types.nsec))
 }
 
-/** Signatures of all that nodes own. */
+/** Signatures of all that nodes own, and of NSEC3s. */
 function signaturesIn(image: ZoneImage): number {
   let count = 0
   for (let rrset = 0; rrset < image.negativeSoa; rrset++) count += image.signatureCount(rrset)
@@ -107,6 +111,12 @@ function dueRrsets(
       for (const each of type === types.nsec ? nsecsIn(image, node) : [rrset]) due.set(each, node)
     }
   }
+  const renewsHashed = mayRenew(types.nsec3)
+  for (let place = 0; image.isHashed && place < image.chainLength && due.size < most; place++) {
+    const rrset = image.firstHashed + place
+    if (left.has(rrset) || due.has(rrset) || areGood(image, rrset, nowSeconds, renewsHashed)) continue
+    for (const each of nsec3sAt(image, place)) due.set(each, 0)
+  }
   return due
 }
 
@@ -124,9 +134,12 @@ function areGood(image: ZoneImage, rrset: number, nowSeconds: number, renews: bo
   return true
 }
 
+/** @param node 0 for an NSEC3 of the chain */
 function rrsetOf(image: ZoneImage, node: number, rrset: number): WireRrset {
   const rdata = rdataOf(image, node, rrset)
-  return { owner: nameOf(image, node), type: image.type(rrset), ttlSeconds: ttlOf(image, rrset), rdata }
+  const isHashed = image.isHashed && rrset >= image.firstHashed
+  const owner = isHashed ? nsec3Owner(image, rrset) : nameOf(image, node)
+  return { owner, type: image.type(rrset), ttlSeconds: ttlOf(image, rrset), rdata }
 }
 
 /** Ids of the signatures of what is in an image no more. */

@@ -62,8 +62,19 @@ export class EditedNames {
   /** Of an edited name, what of it the zone speaks for; null when that is nothing. */
   signed({ name, rrsets }: EditedName): SignedOwner | null {
     const isService = this.#services.has(keyOf(name))
-    if ((rrsets.length === 0 && !isService) || this.#isHidden(name)) return null
+    if ((rrsets.length === 0 && !isService) || this.isHidden(name)) return null
     return signedOwner(name, rrsets, { isApex: this.#isApex(name), isService })
+  }
+
+  /** Whether a name is one of them. */
+  has(name: Uint8Array): boolean {
+    return this.#names.has(keyOf(name))
+  }
+
+  /** Whether a name of the image owns something, or is a service. */
+  owns(name: Uint8Array): boolean {
+    const node = this.#nodeOf(name)
+    return node >= 0 && (this.#image.rrsetCount(node) > 0 || this.#image.service(node) >= 0)
   }
 
   #addServices(): void {
@@ -99,7 +110,7 @@ export class EditedNames {
     const image = this.#image
     for (let node = 0; node < image.nodeCount; node++) {
       const name = nameOf(image, node)
-      if (!this.#above(name).some((above) => others.has(keyOf(above)))) continue
+      if (!this.above(name).some((above) => others.has(keyOf(above)))) continue
       this.#add(keyOf(name), name, node)
     }
   }
@@ -118,8 +129,9 @@ export class EditedNames {
     return given
   }
 
-  #isHidden(name: Uint8Array): boolean {
-    return this.#above(name).some((above) => {
+  /** Whether a cut or a DNAME above hides a name. */
+  isHidden(name: Uint8Array): boolean {
+    return this.above(name).some((above) => {
       const isApex = this.#isApex(above)
       const edited = this.#names.get(keyOf(above))
       if (edited !== undefined) return doesHide(edited.rrsets, isApex)
@@ -134,7 +146,7 @@ export class EditedNames {
   }
 
   /** The names above one up to the apex. */
-  #above(name: Uint8Array): Uint8Array[] {
+  above(name: Uint8Array): Uint8Array[] {
     const above: Uint8Array[] = []
     for (let at = name; !this.#isApex(at); ) {
       at = parentName(at)

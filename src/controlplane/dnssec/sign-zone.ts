@@ -6,9 +6,10 @@ import type { WireRrset } from '../../dataplane/image/rrset-encoder.ts'
 import type { Signatures } from '../../dataplane/image/signatures.ts'
 import { types } from '../../dataplane/wire/constants.ts'
 import { parseType } from '../../dataplane/wire/rdata.ts'
-import { addedTypes, type SigningReport } from '../model/dnssec.ts'
-import { nsecChain, signedOwners } from './nsec-chain.ts'
-import { signatureTimes } from './rrset-signer.ts'
+import { addedTypes, type Denial, type SigningReport } from '../model/dnssec.ts'
+import { hashedChain, nsec3Param } from './hashed-chain.ts'
+import { nsecChain, type SignedOwner, signedOwners } from './nsec-chain.ts'
+import { SigningError, signatureTimes } from './rrset-signer.ts'
 import type { SignatureBook } from './signature-book.ts'
 import { SigningTable } from './signing-table.ts'
 import { dsOf, type SigningKey } from './zone-key.ts'
@@ -28,6 +29,8 @@ export interface UnsignedZone {
   readonly rrsets: readonly WireRrset[]
   /** None when left out. Their answers are signed elsewhere. */
   readonly services?: readonly WireService[]
+  /** By what it proves that something is not there; NSEC when left out. */
+  readonly denial?: Denial
 }
 
 /** A service of a zone. */
@@ -58,15 +61,31 @@ export function signZone(
   nowSeconds: number,
 ): SignedZone {
   const soa = servedSoa(zone)
-  const rrsets = [...zone.rrsets.map(cappedRrset), ...keyRrsets(zone, keys)]
+  const rrsets = [...zone.rrsets.map(cappedRrset), ...apexRrsets(zone, keys)]
   const services = (zone.services ?? []).map((service) => service.name)
   const owners = signedOwners(zone.name, [soa.rrset, ...rrsets], services)
-  const chain = nsecChain(owners, soa.denialTtlSeconds)
+  const chain = chainOf(zone, owners, soa.denialTtlSeconds)
   const signatures = new SigningTable(zone, keys, before, nowSeconds)
   for (const rrset of [...owners.flatMap(({ signed }) => signed), ...chain]) signatures.sign(rrset)
   const { book, made } = signatures
   const report = { ...reportOf(zone.apex, book), made, trouble: troubleOf(keys) }
   return { soa, rrsets: [...rrsets, ...chain], signatures, book, report }
+}
+
+function chainOf(zone: UnsignedZone, owners: readonly SignedOwner[], ttlSeconds: number): WireRrset[] {
+  if (zone.denial !== 'nsec3') return nsecChain(owners, ttlSeconds)
+  try {
+    return hashedChain(zone.name, owners, ttlSeconds)
+  } catch (error) {
+    if (!(error instanceof SigningError)) throw error
+    throw new SigningError(`zone ${zone.apex} can't be signed: ${error.message}`)
+  }
+}
+
+/** What signing adds at the apex, but for what denies. */
+export function apexRrsets(zone: UnsignedZone, keys: readonly SigningKey[]): WireRrset[] {
+  const ofKeys = keyRrsets(zone, keys)
+  return zone.denial === 'nsec3' ? [...ofKeys, nsec3Param(zone.name)] : ofKeys
 }
 
 /** What the signatures of a book come to. */
@@ -108,7 +127,7 @@ export function servedSoa({ name, soa: { rdata, ttlSeconds } }: Pick<UnsignedZon
 }
 
 /** DNSKEY, and what asks the parent for the DS of it (RFC 7344). */
-export function keyRrsets(
+function keyRrsets(
   { apex, name }: Pick<UnsignedZone, 'apex' | 'name'>,
   keys: readonly SigningKey[],
 ): WireRrset[] {

@@ -10,9 +10,15 @@ export const algorithmNames: Readonly<Record<SigningAlgorithm, string>> = {
   15: 'ED25519',
 }
 
+/** By what a zone proves that something is not there: its names in their order (RFC 4034), or hashes of them (RFC 5155). */
+export const denials = ['nsec', 'nsec3'] as const
+export type Denial = (typeof denials)[number]
+
 /** What a zone says of being signed. */
 export interface ZoneSigning {
   readonly algorithm: SigningAlgorithm
+  /** `nsec` is left out. */
+  readonly denial?: 'nsec3'
 }
 
 /** `active`: signs. `retired`: signs no more; kept, so that the zone can be signed by it again. */

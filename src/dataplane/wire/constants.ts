@@ -68,6 +68,7 @@ export const types = {
   rrsig: 46,
   nsec: 47,
   nsec3: 50,
+  nsec3param: 51,
   /** What compact answers deny a name by; nobody may ask for it (RFC 9824 section 3.5). */
   nxname: 128,
   tsig: 250,

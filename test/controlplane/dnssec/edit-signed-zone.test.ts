@@ -8,15 +8,17 @@ import t, { type Test } from 'tap'
 import type { CatalogZone } from '../../../src/controlplane/catalog/catalog.ts'
 import { SignedZones } from '../../../src/controlplane/compile/signed-zones.ts'
 import { ZoneImages } from '../../../src/controlplane/compile/zone-images.ts'
+import { nsec3Owner } from '../../../src/controlplane/dnssec/hashed-chain-edit.ts'
 import { type KeyFile, readOrMakeKeyFile } from '../../../src/controlplane/dnssec/key-file.ts'
 import { signatureTimes } from '../../../src/controlplane/dnssec/rrset-signer.ts'
 import { makeKeyParts, openKey, privateKeyOf, sealKey } from '../../../src/controlplane/dnssec/zone-key.ts'
-import { allDuties, type SealedKey } from '../../../src/controlplane/model/dnssec.ts'
+import { allDuties, type Denial, denials, type SealedKey } from '../../../src/controlplane/model/dnssec.ts'
 import { nameOf, rdataOf, ttlOf } from '../../../src/dataplane/image/edit.ts'
 import { ZoneImage } from '../../../src/dataplane/image/image.ts'
 import { canonicalRdata, sortRdata } from '../../../src/dataplane/wire/canonical.ts'
 import { types } from '../../../src/dataplane/wire/constants.ts'
 import { formatName } from '../../../src/dataplane/wire/name.ts'
+import { hashWords } from '../../../src/dataplane/wire/owner-hash.ts'
 import { formatRdata, typeName } from '../../../src/dataplane/wire/rdata.ts'
 
 const apex = 'example.test'
@@ -29,21 +31,22 @@ interface Signing {
   readonly keyFile: KeyFile
   readonly key: SealedKey
   readonly time: { seconds: number }
+  readonly denial: Denial
 }
 
-async function signing(t: Test): Promise<Signing> {
+async function signing(t: Test, denial: Denial = 'nsec'): Promise<Signing> {
   const folder = await mkdtemp(join(tmpdir(), 'pooldns-edit-'))
   t.teardown(() => rm(folder, { recursive: true }))
   const keyFile = { path: join(folder, 'dnssec.key'), mayBeMade: true }
   const key = sealKey(readOrMakeKeyFile(keyFile), apex, makeKeyParts(15))
-  return { keyFile, key, time: { seconds: start } }
+  return { keyFile, key, time: { seconds: start }, denial }
 }
 
-const zoneOf = ({ key }: Signing, serial: number, minimumSeconds = 60): CatalogZone => ({
+const zoneOf = ({ key, denial }: Signing, serial: number, minimumSeconds = 60): CatalogZone => ({
   apex,
   serial,
   ttlSeconds: 300,
-  dnssec: { algorithm: 15 },
+  dnssec: { algorithm: 15, ...(denial === 'nsec3' ? { denial } : {}) },
   keys: [{ ...key, duties: allDuties }],
   soa: {
     mname: 'ns1.example.test.',
@@ -136,7 +139,12 @@ function contentsOf(image: ZoneImage): string[] {
     const own = rrsets.filter(([, rrset]) => image.type(rrset) === types.nsec)
     return `${name} ${own.map(([, rrset]) => octets(rrset))} ${image.service(rrsets[0]![0])}`
   })
-  return [...found.sort(), ...variants.sort(), ...chain, octets(image.negativeSoa)]
+  const hashes = Array.from({ length: image.isHashed ? image.chainLength : 0 }, (_, place) => {
+    const at = image.chain + hashWords * place
+    return `${image.words.slice(at, at + hashWords)} ${octets(image.firstHashed + place)}`
+  })
+  const named = image.isHashed ? hashes : chain
+  return [...found.sort(), ...variants.sort(), ...named, octets(image.negativeSoa)]
 }
 
 /** What in an image has a signature that does not fit, or one that is to be made anew. */
@@ -144,9 +152,14 @@ function unfit(image: ZoneImage, { keyFile, key, time }: Signing): string[] {
   const parts = openKey(readOrMakeKeyFile(keyFile), apex, key)
   const publicKey = createPublicKey(privateKeyOf(parts))
   const found: string[] = []
-  for (const [node, rrset] of rrsetsOf(image)) {
+  const hashed = Array.from(
+    { length: image.isHashed ? image.chainLength : 0 },
+    (_, place) => [0, image.firstHashed + place] as const,
+  )
+  for (const [node, rrset] of [...rrsetsOf(image), ...hashed]) {
     if (image.signatureCount(rrset) === 0) continue
-    const owner = nameOf(image, node)
+    const isHashed = image.isHashed && rrset >= image.firstHashed
+    const owner = isHashed ? nsec3Owner(image, rrset) : nameOf(image, node)
     const type = image.type(rrset)
     const ttl = ttlOf(image, rrset)
     const rrs = sortRdata(rdataOf(image, node, rrset).map((octets) => canonicalRdata(type, octets))).map(
@@ -217,36 +230,37 @@ const someOwners = (minLength: number) =>
 const someServices = fc.subarray(['@', 'a', '*.x.a', 'c', 'x.d', 'svc', 'in.ent', 'z.ns.c'])
 const someEdit = fc.record({ edit: someOwners(0), services: someServices })
 
-t.test('edits come to what the whole zone comes to', async (t) => {
-  const with15 = await signing(t)
-  const edits = fc.array(someEdit, { minLength: 1, maxLength: 5 })
-  fc.assert(
-    fc.property(someOwners(3), someServices, edits, (first, services, edits) => {
-      let rows: Rows = new Map([['@', [['@', 'NS', null, ['ns.elsewhere.test.']] as const]], ...first])
-      const edited = new SignedZone(with15)
-      edited.whole(zoneOf(with15, 1), rows, services)
-      for (const [index, { edit, services }] of edits.entries()) {
-        rows = new Map([...rows, ...edit])
-        const zone = zoneOf(with15, index + 2)
-        const after = edited.edit(
-          zone,
-          rows,
-          edit.map(([owner]) => owner),
-          services,
-        )
-        const anew = new SignedZone(with15)
-        const whole = anew.whole(zone, rows, services)
-        t.same(after.kept, [])
-        t.same(contentsOf(edited.image), contentsOf(anew.image))
-        t.same(edited.book, anew.book)
-        t.same({ ...after.signed[0], made: 0 }, { ...whole.signed[0], made: 0 })
-      }
-      t.same(unfit(edited.image, with15), [])
-      return t.passing()
-    }),
-    { numRuns: 150 },
-  )
-})
+for (const denial of denials)
+  t.test(`${denial}: edits come to what the whole zone comes to`, async (t) => {
+    const with15 = await signing(t, denial)
+    const edits = fc.array(someEdit, { minLength: 1, maxLength: 5 })
+    fc.assert(
+      fc.property(someOwners(3), someServices, edits, (first, services, edits) => {
+        let rows: Rows = new Map([['@', [['@', 'NS', null, ['ns.elsewhere.test.']] as const]], ...first])
+        const edited = new SignedZone(with15)
+        edited.whole(zoneOf(with15, 1), rows, services)
+        for (const [index, { edit, services }] of edits.entries()) {
+          rows = new Map([...rows, ...edit])
+          const zone = zoneOf(with15, index + 2)
+          const after = edited.edit(
+            zone,
+            rows,
+            edit.map(([owner]) => owner),
+            services,
+          )
+          const anew = new SignedZone(with15)
+          const whole = anew.whole(zone, rows, services)
+          t.same(after.kept, [])
+          t.same(contentsOf(edited.image), contentsOf(anew.image))
+          t.same(edited.book, anew.book)
+          t.same({ ...after.signed[0], made: 0 }, { ...whole.signed[0], made: 0 })
+        }
+        t.same(unfit(edited.image, with15), [])
+        return t.passing()
+      }),
+      { numRuns: 100 },
+    )
+  })
 
 /** Rows of many names. */
 function manyRows(count: number): Rows {
@@ -257,29 +271,33 @@ function manyRows(count: number): Rows {
   return new Map([['@', [['@', 'NS', null, ['ns.elsewhere.test.']] as const]], ...rows])
 }
 
-t.test('what has to be made anew is, an edit of names waiting for no more than some', async (t) => {
-  const with15 = await signing(t)
-  const zone = new SignedZone(with15)
-  const rows = manyRows(800)
-  const first = zone.whole(zoneOf(with15, 1), rows)
-  const { renewAt, signatures } = first.signed[0]!
-  t.match(zone.edit(zoneOf(with15, 2), rows, []), { signed: [{ made: 1 }] })
-  with15.time.seconds = renewAt + 3600
-  const someDue = unfit(zone.image, with15).length
-  t.ok(someDue > 0 && someDue < signatures / 2, `${someDue}`)
-  const renewed = zone.edit(zoneOf(with15, 3), rows, [])
-  t.ok(renewed.signed[0]!.made >= someDue && renewed.signed[0]!.made <= someDue + 1)
-  t.same(unfit(zone.image, with15), [])
-  t.equal(renewed.signed[0]!.signatures, signatures)
+for (const denial of denials)
+  t.test(
+    `${denial}: what has to be made anew is, an edit of names waiting for no more than some`,
+    async (t) => {
+      const with15 = await signing(t, denial)
+      const zone = new SignedZone(with15)
+      const rows = manyRows(800)
+      const first = zone.whole(zoneOf(with15, 1), rows)
+      const { renewAt, signatures } = first.signed[0]!
+      t.match(zone.edit(zoneOf(with15, 2), rows, []), { signed: [{ made: 1 }] })
+      with15.time.seconds = renewAt + 3600
+      const someDue = unfit(zone.image, with15).length
+      t.ok(someDue > 0 && someDue < signatures / 2, `${someDue}`)
+      const renewed = zone.edit(zoneOf(with15, 3), rows, [])
+      t.ok(renewed.signed[0]!.made >= someDue && renewed.signed[0]!.made <= someDue + 1)
+      t.same(unfit(zone.image, with15), [])
+      t.equal(renewed.signed[0]!.signatures, signatures)
 
-  with15.time.seconds += 8 * 86_400
-  const beside = zone.edit(zoneOf(with15, 4), rows, ['h7'])
-  t.ok(beside.signed[0]!.made >= 1000 && beside.signed[0]!.made < 1010, `${beside.signed[0]!.made}`)
-  zone.edit(zoneOf(with15, 5), rows, [])
-  t.same(unfit(zone.image, with15), [])
-  with15.time.seconds -= 20 * 86_400
-  t.match(zone.edit(zoneOf(with15, 6), rows, []), { signed: [{ made: signatures }] }, 'a clock set back')
-})
+      with15.time.seconds += 8 * 86_400
+      const beside = zone.edit(zoneOf(with15, 4), rows, ['h7'])
+      t.ok(beside.signed[0]!.made >= 1000 && beside.signed[0]!.made < 1010, `${beside.signed[0]!.made}`)
+      zone.edit(zoneOf(with15, 5), rows, [])
+      t.same(unfit(zone.image, with15), [])
+      with15.time.seconds -= 20 * 86_400
+      t.match(zone.edit(zoneOf(with15, 6), rows, []), { signed: [{ made: signatures }] }, 'a clock set back')
+    },
+  )
 
 t.test('a service has its NSECs from an edit on, in their order after renewals too', async (t) => {
   const with15 = await signing(t)
@@ -326,6 +344,24 @@ t.test('the whole zone is signed where the chain has another TTL, or keys are ot
   const other = { ...with15, key }
   t.match(zone.edit(zoneOf(other, 3, 90), rows, ['h3']), { signed: [{ made: signatures, signatures }] })
   t.same(unfit(zone.image, other), [])
+})
+
+t.test('names go over to hashes, and back, at once', async (t) => {
+  const by = await signing(t)
+  const hashed = { ...by, denial: 'nsec3' } as const
+  const zone = new SignedZone(by)
+  const rows = manyRows(20)
+  const { signatures } = zone.whole(zoneOf(by, 1), rows).signed[0]!
+  // The SOA, the chain, and NSEC3PARAM.
+  t.match(zone.edit(zoneOf(hashed, 2), rows, []), {
+    signed: [{ made: 1 + 21 + 1, signatures: signatures + 1 }],
+  })
+  t.equal(zone.image.isHashed, true)
+  t.match(zone.edit(zoneOf(hashed, 3), rows, []), { signed: [{ made: 1 }] })
+  t.same(unfit(zone.image, by), [])
+  t.match(zone.edit(zoneOf(by, 4), rows, []), { signed: [{ made: 1 + 21, signatures }] })
+  t.equal(zone.image.isHashed, false)
+  t.same(unfit(zone.image, by), [])
 })
 
 t.test('without the key an edit fails, and what was signed stays as it is', async (t) => {
