@@ -12,6 +12,7 @@ import type { AnswerNode, PlanNode } from '../../../src/dataplane/image/plan-tre
 import { only } from '../../../src/dataplane/image/serving-set.ts'
 import { ServingState } from '../../../src/dataplane/image/state.ts'
 import { allocateSample } from '../../../src/dataplane/sample.ts'
+import { hostnameToWire } from '../../../src/dataplane/wire/name.ts'
 import { query, u16Octets } from '../../support/dns-client.ts'
 import { TestSigner } from '../test-signer.ts'
 import { servingUpdate } from '../zone-text.ts'
@@ -52,6 +53,28 @@ const plans: Readonly<Record<string, PlanNode>> = {
   },
   located: tree([leaf(3), hashed(10, 1), tree([leaf(3)])]),
 }
+/** In a signed zone: one for each way to draw a set, and one that denies. */
+const expiring = { expiresAtSeconds: Math.floor(Date.now() / 1000) + 20 }
+const signedPlans: Readonly<Record<string, PlanNode>> = {
+  all: leaf(3, { select: 'rotate', answers: 3 }),
+  turn: leaf(3, { select: 'rotate', answers: 2 }),
+  weight: leaf(3),
+  client: hashed(10, 1),
+  bucket: hashed(10, 3),
+  order: hashed(3, 3),
+  expiring: leaf(3, expiring),
+  none: leaf(0),
+  cname: leaf(0, {
+    gives: 'cname',
+    answers: 1,
+    cnames: [1, 2].map((n) => ({
+      cname: hostnameToWire(`h${n}.signed.test`),
+      weight: n,
+      counter: n,
+      key: n,
+    })),
+  }),
+}
 const starts = Array.from({ length: 1000 }, (_, i) => i * 4_000_000)
 const areas = Uint16Array.from(starts, (_, i) => i % 4)
 const map = compileLocationMap({
@@ -68,11 +91,17 @@ const lines = [
 ]
 const state = new ServingState()
 const services = Object.fromEntries(Object.keys(plans).map((name, slot) => [name, slot]))
-const signed = { apex: 'signed.test', lines, signer: new TestSigner() }
+const all = [...Object.values(plans), ...Object.values(signedPlans)]
+const signed = {
+  apex: 'signed.test',
+  lines,
+  services: Object.fromEntries(
+    Object.keys(signedPlans).map((name, index) => [name, Object.keys(plans).length + index]),
+  ),
+  signer: new TestSigner(),
+}
 const hashedZone = { apex: 'hashed.test', lines, signer: new TestSigner(1, 1, true) }
-state.apply(
-  servingUpdate([{ apex: 'example.test', lines, services }, signed, hashedZone], Object.values(plans)),
-)
+state.apply(servingUpdate([{ apex: 'example.test', lines, services }, signed, hashedZone], all))
 state.apply({
   generation: 2,
   maps: [[0, map]],
@@ -121,6 +150,9 @@ const kinds: Readonly<Record<string, readonly Uint8Array[]>> = {
   'hashed wildcard': signedNamed((index) => `a${index}.wild`, hashedZone.apex),
   'hashed referral': signedNamed((index) => `a${index}.cut`, hashedZone.apex),
   service: named(() => 'www'),
+  ...Object.fromEntries(
+    Object.keys(signedPlans).map((name) => [`signed service ${name}`, signedNamed(() => name)]),
+  ),
   ...Object.fromEntries(
     Object.keys(plans).map((name) => [
       `service ${name} by client subnet`,
