@@ -166,19 +166,35 @@ export class ResponseWriter {
     const length = zone.wireLength(rrset) + zone.signatureLength(rrset)
     const count = zone.rrCount(rrset) + zone.signatureCount(rrset)
     const start = this.#at
-    // Behind much else, over a stream, no pointer reaches the first.
-    const spelled = start > maxPointer ? count : 1
-    if (start + length + spelled * prefix > this.#limit) return 'truncated'
+    // Behind much else, over a stream, no pointer reaches the first, and each RR spells its owner.
+    const far = start > maxPointer
+    if (start + length + (far ? count : 1) * prefix > this.#limit) return 'truncated'
     let from = zone.wire(rrset)
-    for (let rr = 0; rr < count; rr++) {
-      const head = from + pointerLength
-      from += rrHeadLength + u16(zone.bytes, from + rrHeadLength - 2)
-      if (rr < spelled) this.copy(name, nameAt, prefix)
-      this.u16((pointerBits << 8) | (rr < spelled ? suffix : start))
-      this.#copyWords(zone.view, head, from - head)
+    if (!far) this.#spell(zone, name, nameAt, prefix, suffix, from, length)
+    for (let rr = far ? count : 0; rr > 0; rr--) {
+      const next = from + rrHeadLength + u16(zone.bytes, from + rrHeadLength - 2)
+      this.#spell(zone, name, nameAt, prefix, suffix, from, next - from)
+      from = next
     }
     this.#counts[sections.authority]! += count
+    if (far) return 'fits'
+    for (let rr = this.nextRr(start + prefix); rr < this.#at; rr = this.nextRr(rr)) this.#pointer(rr, start)
     return 'fits'
+  }
+
+  /** RRs of an image, of which the first spells its owner. */
+  #spell(
+    zone: ZoneImage,
+    name: Uint8Array,
+    nameAt: number,
+    prefix: number,
+    suffix: number,
+    from: number,
+    length: number,
+  ): void {
+    this.copy(name, nameAt, prefix)
+    this.u16((pointerBits << 8) | suffix)
+    this.#copyWords(zone.view, from + pointerLength, length - pointerLength)
   }
 
   #fixUp(fixup: number, start: number, owner: number, apexAt: number): void {
@@ -325,11 +341,20 @@ export class ResponseWriter {
     this.u8(value)
   }
 
-  /** Copies four octets a step, which views do several times faster than arrays one by one, and without the garbage of `set`. */
+  /**
+   * Copies sixteen octets a step, and then four, which views do several times faster than arrays one by one, and without the garbage of
+   * `set`.
+   */
   #copyWords(source: DataView, from: number, length: number): void {
     const view = this.#view
     const end = this.#at + length
     let at = this.#at
+    for (; at + 16 <= end; at += 16, from += 16) {
+      view.setUint32(at, source.getUint32(from, true), true)
+      view.setUint32(at + 4, source.getUint32(from + 4, true), true)
+      view.setUint32(at + 8, source.getUint32(from + 8, true), true)
+      view.setUint32(at + 12, source.getUint32(from + 12, true), true)
+    }
     for (; at + 4 <= end; at += 4, from += 4) view.setUint32(at, source.getUint32(from, true), true)
     for (; at < end; at++, from++) view.setUint8(at, source.getUint8(from))
     this.#at = end
