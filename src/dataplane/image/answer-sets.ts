@@ -101,7 +101,7 @@ export function setData({ rdata }: LeafFamily, set: readonly number[]): Uint8Arr
 /** The families of a leaf, A first; of an alias, its names. */
 export function leafFamilies(leaf: AnswerNode): LeafFamily[] {
   if (leaf.gives === 'cname') {
-    const cnames = leaf.cnames ?? []
+    const cnames = leaf.cnames!
     const rdata = cnames.map(({ cname }) => canonicalRdata(types.cname, cname))
     return [{ type: types.cname, candidates: cnames, rdata }]
   }

@@ -69,16 +69,13 @@ function choose(zone: ZoneImage, node: number, qtype: number, found: Found): Fin
   return found.rrset >= 0 ? 'cname' : 'nodata'
 }
 
-/** One RRset is answer enough for ANY (RFC 8482 section 4.1). An NSEC is seldom what somebody looks for. */
+/** One RRset is answer enough for ANY (RFC 8482 section 4.1). An NSEC, which no name has alone but a service, is not what somebody looks for. */
 function chooseAny(zone: ZoneImage, node: number, found: Found): Finding {
-  const first = zone.firstRrset(node)
-  const end = first + zone.rrsetCount(node)
-  found.rrset = first
+  const end = zone.firstRrset(node) + zone.rrsetCount(node)
+  found.rrset = zone.firstRrset(node)
   while (found.rrset < end && zone.type(found.rrset) === types.nsec) found.rrset++
   if (found.rrset < end) return 'answer'
-  if (found.service >= 0) return 'service'
-  found.rrset = first
-  return first < end ? 'answer' : 'nodata'
+  return found.service >= 0 ? 'service' : 'nodata'
 }
 
 /**

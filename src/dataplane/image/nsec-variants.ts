@@ -15,16 +15,8 @@ export const nsecVariants: readonly (readonly number[])[] = [
   [types.a, types.aaaa],
 ]
 
-/** Which of them says that there is nothing of a type. */
+/** Which of them says that a service has nothing. @param qtype A, AAAA or ANY; of other types the first does */
 export function nsecVariantOf(qtype: number): number {
-  switch (qtype) {
-    case types.a:
-      return 1
-    case types.aaaa:
-      return 2
-    case types.any:
-      return 3
-    default:
-      return 0
-  }
+  if (qtype === types.a) return 1
+  return qtype === types.aaaa ? 2 : 3
 }

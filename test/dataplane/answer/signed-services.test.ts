@@ -258,6 +258,15 @@ t.test('a set goes out whole or not at all', async (t) => {
     const plain = ask(512, 0)
     t.ok(readSections(plain).answer.every(({ type }) => type !== types.rrsig))
   }
+  const many = new Served(
+    [{ apex: 'example.test', lines: ['@ 300 NS ns1'], services: { svc: 0 }, signer: new TestSigner(1, 6) }],
+    [alias(['out.test'])],
+  )
+  const ask = (payload: number) =>
+    readSections(many.respond(query('svc.example.test', 'A', { edns: { flags: 0x8000, payload } }))!)
+  t.match(ask(1232), { truncated: false, answer: { length: 7 } })
+  t.match(ask(512), { truncated: true, answer: { length: 0 } })
+  t.equal(many.answers(1), 1)
   const before = served.answers(1) + served.answers(40)
   served.respond(query('svc.example.test', 'A', { edns: { flags: 0x8000, payload: 512 } }))
   t.equal(served.answers(1) + served.answers(40), before, 'what is not answered is not counted')
