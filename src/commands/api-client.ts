@@ -25,6 +25,18 @@ export class RefusedByServer extends ControlError {
   }
 }
 
+/** No answer came: nobody was there, or the connection ended before. */
+export class NotAnswered extends Error {
+  override readonly name = 'NotAnswered'
+  /** Without what may have come of the request. */
+  readonly reason: string
+
+  constructor(reason: string, mayBeDone: boolean) {
+    super(mayBeDone ? `${reason}; ${unknownOutcome}` : reason)
+    this.reason = reason
+  }
+}
+
 export class ApiClient {
   readonly origin: string
   readonly token: string
@@ -37,7 +49,7 @@ export class ApiClient {
   /**
    * One request.
    *
-   * @throws RefusedByServer with the problems that the server tells
+   * @throws RefusedByServer with the problems that the server tells, NotAnswered
    */
   async ask(path: string, init: RequestInit = {}): Promise<Response> {
     const headers = new Headers(init.headers)
@@ -46,7 +58,7 @@ export class ApiClient {
     const how = { ...init, headers, redirect: 'error', dispatcher: patientAgent } as const
     const response = await fetch(this.origin + path, how).catch((error: unknown) => {
       const mayBeDone = isChange(path, init) && isBroken(error)
-      throw new Error(`${this.origin}: ${causeOf(error)}${mayBeDone ? `; ${unknownOutcome}` : ''}`)
+      throw new NotAnswered(`${this.origin}: ${causeOf(error)}`, mayBeDone)
     })
     if (response.ok) return response
     const { detail, errors } = parseProblem(await response.text())

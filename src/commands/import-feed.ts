@@ -25,7 +25,7 @@ import type { KnownFeed } from '../controlplane/store/feed-stores.ts'
 import { getFeed, putFeed } from '../controlplane/store/feeds.ts'
 import { chunksOf, Spool } from '../controlplane/zonefile/spool.ts'
 import { printable } from '../terminal-text.ts'
-import { type ApiClient, RefusedByServer } from './api-client.ts'
+import { type ApiClient, NotAnswered, RefusedByServer } from './api-client.ts'
 import { defineCommand } from './frame/command.ts'
 import { author, withOwnDatabase } from './own-database.ts'
 import { serverOptions, serverOrDatabase } from './server-choice.ts'
@@ -226,9 +226,21 @@ async function declaredOnServer(server: ApiClient, url: string, name: string): P
 }
 
 const mostTries = 10
+const shortestPauseMs = 250
+const longestPauseMs = 5_000
 
-/** One batch. A server that has too much to do is asked again. */
-async function send(server: ApiClient, url: string, { columns }: Feed, rows: readonly FeedRow[]) {
+/**
+ * One batch. A server that has too much to do, or that is being started anew, is asked again: rows that are there already change nothing.
+ *
+ * @param longest pause between two tries, in milliseconds, where the server says nothing of it
+ */
+export async function send(
+  server: ApiClient,
+  url: string,
+  { columns }: Pick<Feed, 'columns'>,
+  rows: readonly FeedRow[],
+  longest = longestPauseMs,
+): Promise<{ changed: number; expired: number }> {
   const body = JSON.stringify(
     rows.map(({ entity, micros, values }) => ({
       time_instant: formatInstant(micros),
@@ -242,11 +254,27 @@ async function send(server: ApiClient, url: string, { columns }: Feed, rows: rea
       const response = await server.ask(`${url}/rows`, { method: 'POST', headers, body })
       return (await response.json()) as { changed: number; expired: number }
     } catch (error) {
-      const isBusy = error instanceof RefusedByServer && error.status === 503
-      if (!isBusy || nth === mostTries) throw error
-      await pause((error.retryAfter ?? 5) * 1000)
+      const pauseMs = pauseAfter(error, nth, longest)
+      if (pauseMs === null) throw error
+      if (nth === mostTries) throw error instanceof NotAnswered ? brokenOff(error) : error
+      await pause(pauseMs)
     }
   }
+}
+
+/** Null for what would come of the next try as well. */
+function pauseAfter(error: unknown, nth: number, longest: number): number | null {
+  if (error instanceof RefusedByServer) return error.status === 503 ? (error.retryAfter ?? 5) * 1000 : null
+  // Of a body that ended too early `fetch` says that it was terminated.
+  const isAway = error instanceof NotAnswered || error instanceof TypeError
+  return isAway ? Math.min(shortestPauseMs * 2 ** (nth - 1), longest) : null
+}
+
+/** Each batch is a transaction, and all of them are none. */
+function brokenOff({ reason }: NotAnswered): Error {
+  return new Error(
+    `${reason}; rows that were sent before are kept: the same command again adds the others, and changes none of these`,
+  )
 }
 
 /** A file, or a copy of what came by standard input or a pipe, as it is read more than once. */
