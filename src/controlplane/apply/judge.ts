@@ -38,8 +38,7 @@ export async function judgeTarget(
     pools: [...applied(stored.pools, target.pools).values()],
     services: [...applied(stored.services, target.services).values()],
   }
-  const heads = applied<ZoneHead>(stored.zones, target.zones)
-  const apexes = [...heads.keys()]
+  const apexes = [...applied<ZoneHead>(stored.zones, target.zones).keys()]
   const { zoneOf } = placesOf(
     apexes.map((apex) => ({ apex, rrsets: [] })),
     [],
@@ -52,11 +51,7 @@ export async function judgeTarget(
   const keys = keysAfter(rrsets, target)
   const placed = concerned(after, target, zoneOf, moved, keys)
   const around = await keysAt(tx, placesAround(placed, zoneOf, keys))
-  const zones = Array.from(heads.values(), ({ apex, dnssec }) => ({
-    apex,
-    dnssec,
-    rrsets: keys.get(apex) ?? around.get(apex) ?? [],
-  }))
+  const zones = apexes.map((apex) => ({ apex, rrsets: keys.get(apex) ?? around.get(apex) ?? [] }))
   const lost = await columnsLost(tx, target)
   const problems = crossBreaches({ ...after, zones }, placed).map(toProblem)
   return {

@@ -19,8 +19,6 @@ export const because = {
     `${service} is a service, which gives the addresses of its name itself, so its zone can't have ${type} there`,
   belowDname: (service: string, dname: string) =>
     `${service} is a service below the DNAME at ${dname}, and nothing can be there (RFC 6672 section 2.3)`,
-  signed: (service: string) =>
-    `${service} is a service, and its zone is signed: the answers of services can't be signed yet`,
   delegated: (service: string, cut: string) =>
     `${service} is a service at or below the NS of ${cut}, and whoever asks for it is referred to those servers ` +
     '(RFC 1034 section 4.3.2)',
@@ -32,7 +30,6 @@ export function placeBreaches(view: PlacesView, name: string): Breach[] {
     return [{ ...conflict(name, `service ${name} lies in no zone`), code: 'invalid' }]
   const taken = view.typesAt(name).filter((type) => typesOfServices.some((one) => one === type))
   const found = taken.map((type) => conflict(name, because.taken(name, type), { name, type }))
-  if (view.isSigned(name)) found.push(conflict(name, because.signed(name)))
   const dname = view.dnameAbove(name)
   if (dname !== null)
     found.push(conflict(name, because.belowDname(name, dname), { name: dname, type: 'DNAME' }))

@@ -34,8 +34,6 @@ export type ServiceView = Pick<Service, 'name' | 'steer' | 'choices' | 'fallback
 
 export interface ZoneView {
   readonly apex: string
-  /** How it is signed; null, or left out, when it is not. */
-  readonly dnssec?: object | null
   readonly rrsets: readonly RrsetKey[]
 }
 
@@ -49,8 +47,6 @@ export interface Parts {
 }
 
 export interface PlacesView {
-  /** Whether the zone that the name of a service lies in is signed. */
-  isSigned(name: string): boolean
   /** The apex of the zone that the name of a service lies in, by the longest match; null when there is none. */
   zoneOf(name: string): string | null
   /** The types that the zone of a service has at its name. */
@@ -106,10 +102,8 @@ export function placesOf(zones: readonly ZoneView[], names: readonly string[]): 
     if (types !== undefined) for (const { owner, type } of rrsets) types.get(owner)?.push(type)
   }
   const at = (apex: string, owner: string): readonly string[] => wanted.get(apex)?.get(owner) ?? []
-  const signed = new Set(zones.flatMap(({ apex, dnssec = null }) => (dnssec === null ? [] : [apex])))
   return {
     zoneOf,
-    isSigned: (name: string) => signed.size > 0 && signed.has(zoneOf(name) ?? ''),
     typesAt: (name: string) => {
       const apex = zoneOf(name)
       return apex === null ? [] : at(apex, relativeOwner(name, apex))

@@ -8,9 +8,8 @@
  */
 import { answerSets } from '../../dataplane/image/answer-sets.ts'
 import { compilePlan } from '../../dataplane/image/plan-compiler.ts'
-import { mapTree, type PlanNode, type PlanTrees } from '../../dataplane/image/plan-tree.ts'
+import type { PlanTrees } from '../../dataplane/image/plan-tree.ts'
 import type { Catalog, CatalogService, CatalogZone } from '../catalog/catalog.ts'
-import { mostTtlSeconds } from '../dnssec/sign-zone.ts'
 import type { ServiceBook } from '../signing/service-book.ts'
 import { type ServiceSignatures, signingTextOf } from '../signing/service-signatures.ts'
 import type { ZonesToServe } from './handed-zones.ts'
@@ -38,9 +37,8 @@ export class PlanSigning {
   /** @returns null when signatures are missing: they are asked for */
   compile(book: ServiceBook, trees: PlanTrees): SharedArrayBuffer | null {
     book.begin()
-    const { ttlSeconds } = book
-    const { ipv4, ipv6 } = ttlSeconds < mostTtlSeconds ? trees : capped(trees)
-    const image = compilePlan(ipv4, ipv6)
+    const { owner, ttlSeconds } = book
+    const image = compilePlan(trees.ipv4, trees.ipv6, { owner, ttlSeconds, signatures: book })
     this.ahead?.mark(book.service)
     if (book.missing.size === 0) return image
     this.#signatures.ask(book, book.missing)
@@ -138,11 +136,3 @@ class NextZones {
 }
 
 const noZones: ZonesToServe = new Map()
-
-/** No TTL goes beyond the one that is signed (RFC 4035 section 5.3.3). */
-function capped({ ipv4, ipv6 }: PlanTrees): PlanTrees {
-  const cap = (tree: PlanNode) =>
-    mapTree(tree, (leaf) => ({ ...leaf, ttlSeconds: Math.min(leaf.ttlSeconds, mostTtlSeconds) }))
-  const first = cap(ipv4)
-  return { ipv4: first, ipv6: ipv6 === ipv4 ? first : cap(ipv6) }
-}

@@ -145,7 +145,7 @@ export class ServiceSignatures {
       this.#troubles.delete(apex)
       this.#unreported.delete(apex)
     }
-    if (gone.length > 0) this.#options.thread.forget(gone).catch(this.#options.onError)
+    if (gone.length > 0) this.#tellThread(this.#options.thread.forget(gone))
     if (!this.#running) this.#report()
   }
 
@@ -260,7 +260,14 @@ export class ServiceSignatures {
     for (const book of this.#all()) if (wanted.has(book.apex)) queue.set(book, new Set(book.keySet()))
     for (const apex of wanted) this.#kept.set(apex, counts.get(apex) ?? 0)
     const requests = take(queue, Number.POSITIVE_INFINITY).map(({ request }) => request)
-    this.#options.thread.retain(requests).catch(this.#options.onError)
+    this.#tellThread(this.#options.thread.retain(requests))
+  }
+
+  /** What nobody waits for. */
+  #tellThread(told: Promise<void>): void {
+    told.catch((error: unknown) => {
+      if (!this.#stopped) this.#options.onError(error)
+    })
   }
 
   #release(): void {

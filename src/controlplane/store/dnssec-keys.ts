@@ -127,17 +127,13 @@ async function activate(write: Write, apex: string, algorithm: SigningAlgorithm)
   }
 }
 
-/** Throws `conflict` when a zone holds what signing makes, or what can't be signed. */
+/** Throws `conflict` when a zone holds what signing makes. */
 async function checkContents(tx: Tx, apex: string): Promise<void> {
-  const { rows } = await tx.execute<{ what: string; type: string | null }>(sql`
-    (select owner as what, type from rrsets where zone = ${apex} and type = any(${texts(addedTypes)}) order by 1, 2 limit 10)
-    union all (select name, null from services where zone = ${apex} order by 1 limit 10)`)
+  const { rows } = await tx.execute<{ owner: string; type: string }>(sql`
+    select owner, type from rrsets where zone = ${apex} and type = any(${texts(addedTypes)}) order by 1, 2 limit 10`)
   throwIfAny(
     `zone ${apex}`,
-    rows.map(({ what, type }) => ({
-      path: type === null ? '' : 'rrsets',
-      message: type === null ? because.service(what, apex) : because.added(what, type),
-    })),
+    rows.map(({ owner, type }) => ({ path: 'rrsets', message: because.added(owner, type) })),
   )
 }
 
@@ -145,8 +141,6 @@ async function checkContents(tx: Tx, apex: string): Promise<void> {
 export const because = {
   added: (owner: string, type: string) =>
     `${owner} ${type}: the zone is signed here, and signing makes its ${addedTypes.join(', ')} itself`,
-  service: (service: string, apex: string) =>
-    `service ${service} lies in zone ${apex}, and the answers of services can't be signed yet: a signed zone has none`,
 }
 
 type Row = typeof dnssecKeys.$inferSelect

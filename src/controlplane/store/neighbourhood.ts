@@ -76,7 +76,7 @@ export async function loadNeighbourhood(tx: Tx, concern: Concern): Promise<Parts
     monitors,
     pools: [...pools, ...more],
     services,
-    zones: places.zones.map((zone) => ({ ...zone, rrsets: rrsets.get(zone.apex) ?? [] })),
+    zones: places.zones.map((apex) => ({ apex, rrsets: rrsets.get(apex) ?? [] })),
   }
 }
 
@@ -175,7 +175,7 @@ interface Loaded {
   readonly step: Step
   readonly pools: readonly PoolView[]
   readonly places: {
-    readonly zones: readonly { readonly apex: string; readonly dnssec: object | null }[]
+    readonly zones: readonly string[]
     readonly rrsets: readonly { readonly zone: string; readonly owner: string; readonly type: string }[]
   }
 }
@@ -261,9 +261,7 @@ function zonesAround(names: readonly string[]): SQL {
   const apexes = new Set(pairs.map(({ zone }) => zone))
   return sql`(
     select json_build_object(
-      'zones', (select coalesce(json_agg(json_build_object('apex', z.apex, 'dnssec',
-        case when z.signing_algorithm is null then null else json_build_object('algorithm', z.signing_algorithm) end)), '[]')
-        from zones z where z.apex = any(${texts([...apexes])})),
+      'zones', (select coalesce(json_agg(z.apex), '[]') from zones z where z.apex = any(${texts([...apexes])})),
       'rrsets', ${jsonRows(sql`
         select distinct r.zone, r.owner, r.type
         from json_to_recordset(${JSON.stringify(pairs)}::json) as w(zone text, owner text, type text)

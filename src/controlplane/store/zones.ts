@@ -156,7 +156,7 @@ export async function putZone(
 }
 
 /** Throws when RRsets can't stand together, or where the services of their zone are. */
-function checkRrsets({ apex, rrsets, dnssec }: Zone, names: readonly string[]): void {
+function checkRrsets({ apex, rrsets }: Zone, names: readonly string[]): void {
   const what = `zone ${apex}`
   const pathOfRrset = (index: number) => `rrsets[${index}]`
   const broken = checkKeys(rrsets)
@@ -164,7 +164,7 @@ function checkRrsets({ apex, rrsets, dnssec }: Zone, names: readonly string[]): 
     what,
     broken.map(({ index, message }) => ({ path: pathOfRrset(index), message })),
   )
-  const places = placesOf([{ apex, rrsets, dnssec }], names)
+  const places = placesOf([{ apex, rrsets }], names)
   throwIfBroken(
     what,
     names.flatMap((name) => placeBreaches(places, name)),

@@ -1,0 +1,317 @@
+/** Plans of services in signed zones: what waits for signatures, and what does not. The signing thread is the real one. */
+import t, { type Test } from 'tap'
+import { Catalog, type CatalogZone } from '../../../src/controlplane/catalog/catalog.ts'
+import type { ServedKey } from '../../../src/controlplane/model/dnssec.ts'
+import type { HealthState } from '../../../src/controlplane/model/observation.ts'
+import type { Pool } from '../../../src/controlplane/model/pool.ts'
+import type { Service } from '../../../src/controlplane/model/service.ts'
+import { AnswerCounters } from '../../../src/controlplane/serve/answer-counters.ts'
+import { HandedOut } from '../../../src/controlplane/serve/handed-out.ts'
+import type { ZonesToServe } from '../../../src/controlplane/serve/handed-zones.ts'
+import { ImagePump } from '../../../src/controlplane/serve/image-pump.ts'
+import { LocationMaps } from '../../../src/controlplane/serve/location-maps.ts'
+import { PlanSigning } from '../../../src/controlplane/serve/plan-signing.ts'
+import { Planner } from '../../../src/controlplane/serve/planner.ts'
+import { PoolWatch } from '../../../src/controlplane/serve/pool-watch.ts'
+import { Publisher } from '../../../src/controlplane/serve/publisher.ts'
+import { ServiceWatch } from '../../../src/controlplane/serve/service-watch.ts'
+import { SignAhead } from '../../../src/controlplane/serve/sign-ahead.ts'
+import { ServiceSignatures } from '../../../src/controlplane/signing/service-signatures.ts'
+import { setKey } from '../../../src/controlplane/signing/set-key.ts'
+import { SigningThread } from '../../../src/controlplane/signing/signing-thread.ts'
+import { AnswerReader } from '../../../src/dataplane/counters.ts'
+import { PlanImage } from '../../../src/dataplane/image/plan.ts'
+import type { ServingUpdate } from '../../../src/dataplane/image/serving-set.ts'
+import { types } from '../../../src/dataplane/wire/constants.ts'
+import { apex, isGood, keyFolder } from '../signing/signing-fixture.ts'
+import { member, pool, service, soa } from '../store/suite/samples.ts'
+
+const { signal } = new AbortController()
+const www = `www.${apex}`
+const web = pool(
+  'web',
+  [1, 2, 3].map((last) => member(`m${last}`, `192.0.2.${last}`)),
+  { monitor: 'm' },
+)
+const key = (...last: number[]) =>
+  setKey(
+    types.a,
+    last.map((octet) => Uint8Array.of(192, 0, 2, octet)),
+  )
+
+const zoneOf = (name: string, keys: readonly ServedKey[] | null): CatalogZone => ({
+  apex: name,
+  soa,
+  ttlSeconds: 300,
+  serial: 1,
+  dnssec: keys === null ? null : { algorithm: 13 },
+  ...(keys === null ? {} : { keys }),
+})
+
+interface World {
+  readonly pools?: readonly Pool[]
+  /** With the apexes of their zones. */
+  readonly services?: readonly (readonly [service: Service, zone: string])[]
+  readonly zones: readonly CatalogZone[]
+}
+
+async function setUp(t: Test) {
+  const { directory, keyFile, key: served } = await keyFolder(t)
+  const thread = new SigningThread({ directory, keyFile, graceMs: 1000 })
+  t.teardown(() => thread.stop())
+  const updates: ServingUpdate[] = []
+  const measured = new Map<string, HealthState>()
+  const now = () => new Date()
+  const answers = new AnswerCounters(() => new AnswerReader([]))
+  const locations = new LocationMaps({
+    areas: () => Promise.reject(new Error('there is no location data')),
+    onProblem: (problem) => t.fail(problem),
+  })
+  let onSigned: (services: ReadonlySet<string>) => void = () => {}
+  let signed = Promise.withResolvers<void>()
+  let reported = Promise.withResolvers<void>()
+  const signatures = new ServiceSignatures({
+    thread,
+    onSigned: (services) => {
+      onSigned(services)
+      signed.resolve()
+      signed = Promise.withResolvers()
+    },
+    onReports: () => {
+      reported.resolve()
+      reported = Promise.withResolvers()
+    },
+    onProgress: () => {},
+    onDamaged: (line) => t.fail(line),
+    onError: (error) => t.fail(String(error)),
+  })
+  t.teardown(() => signatures.stop())
+  const signing = new PlanSigning(signatures)
+  const planner = new Planner({
+    answers,
+    facts: {
+      measured: (poolName, name) => measured.get(`${poolName}/${name}`) ?? 'up',
+      lastKnown: () => null,
+      vitals: () => null,
+      latencyMs: () => null,
+    },
+    resolution: () => t.fail('there is no host') as never,
+    locations,
+    signing,
+    now,
+    onRamp: () => {},
+  })
+  t.teardown(() => planner[Symbol.dispose]())
+  const publisher = new Publisher({
+    pump: new ImagePump(async (update) => void updates.push(update)),
+    planner,
+    locations,
+    handedOut: new HandedOut(now),
+    signing,
+    pools: new PoolWatch(),
+    onPools: () => {},
+    services: new ServiceWatch(),
+    onServices: () => {},
+    onServed: () => {},
+    onError: (what, error) => t.fail(`${what}: ${(error as Error).message}`),
+  })
+  onSigned = (services) => void publisher.refreshSigned(services)
+  let revision = 0
+  const catalogOf = ({
+    pools = [web],
+    services = [[service(www, ['web'], { ttlSeconds: 30 }), apex]],
+    zones,
+  }: World) =>
+    new Catalog({
+      ...Catalog.empty,
+      revision: ++revision,
+      pools: new Map(pools.map((one) => [one.name, one])),
+      services: new Map(services.map(([one, zone]) => [one.name, { ...one, zone }])),
+      zones: new Map(zones.map((one) => [one.apex, one])),
+    })
+  const stepOf = (world: World) => {
+    const catalog = catalogOf(world)
+    return { catalog, services: [...catalog.services.keys()], pools: [...catalog.pools.keys()] }
+  }
+  /** Plans of a service that the workers have been handed since the last look. */
+  const plans = (name = www) => {
+    const slot = publisher.planSlots.take(name)
+    return updates
+      .splice(0)
+      .flatMap(({ plans = [] }) =>
+        plans.flatMap(([at, image]) =>
+          at === slot && image !== null ? [new PlanImage(image as SharedArrayBuffer)] : [],
+        ),
+      )
+  }
+  const adopt = async (world: World) => {
+    const step = stepOf(world)
+    const maps = await locations.prepare(step.catalog, signal)
+    await publisher.prepare(step, maps)
+    await publisher.adopt(step, maps)
+  }
+  const serve = async (zones: ZonesToServe) => {
+    await publisher.prepareZones(zones)
+    await publisher.serve(zones)
+  }
+  const handed = (zone: CatalogZone, ...names: string[]) => {
+    return { zone, image: new SharedArrayBuffer(4), services: names.map((name) => ({ name })) }
+  }
+  const signAhead = () => {
+    const ahead = new SignAhead({
+      catalog: () => planner.catalog,
+      measured: (poolName, name) => measured.get(`${poolName}/${name}`) ?? 'up',
+      foresee: (other) => planner.foresee(other),
+      bookOf: (name) => signing.bookOf(name, planner.catalog),
+      ask: (book, keys) => signatures.ask(book, keys, true),
+      onError: (error) => t.fail(String(error)),
+    })
+    t.teardown(() => ahead[Symbol.dispose]())
+    signing.ahead = ahead
+  }
+  return {
+    publisher,
+    signatures,
+    signing,
+    planner,
+    locations,
+    measured,
+    served,
+    stepOf,
+    plans,
+    adopt,
+    serve,
+    handed,
+    signAhead,
+    rrsig: (set: string, name = www) => {
+      const book = signing.bookOf(name, planner.catalog)!
+      const { type, data } = { type: types.a, data: Buffer.from(set.slice(1), 'latin1') }
+      const rdata = Array.from({ length: data.length / 4 }, (_, at) => data.subarray(4 * at, 4 * at + 4))
+      return book.find(book.owner, type, 30, rdata)?.[0]
+    },
+    nextSigned: () => signed.promise,
+    nextReport: () => reported.promise,
+  }
+}
+
+const isLost = ([plan]: readonly PlanImage[]) => plan?.only?.a.lost
+const answersOf = ([plan]: readonly PlanImage[]) => plan?.only?.a.count
+
+t.test('what is prepared is served with its signatures, in the step that brings it', async (t) => {
+  const { adopt, plans, served, rrsig } = await setUp(t)
+  await adopt({ zones: [zoneOf(apex, [served])] })
+  const made = plans()
+  t.equal(made.length, 1)
+  t.ok(made[0]!.only!.a.sets, 'it is signed')
+  t.equal(answersOf(made), 3)
+  t.ok(isGood(rrsig(key(1, 2, 3))!, www, key(1, 2, 3), served))
+})
+
+t.test(
+  'a plan whose signatures are missing waits for them; the one before is served meanwhile',
+  async (t) => {
+    const { adopt, plans, served, measured, publisher, nextSigned } = await setUp(t)
+    await adopt({ zones: [zoneOf(apex, [served])] })
+    plans()
+    measured.set('web/m3', 'down')
+    const signed = nextSigned()
+    await publisher.refresh(['web'])
+    t.equal(plans().length, 0)
+    // A newer one takes its place.
+    measured.set('web/m3', 'up')
+    await publisher.refresh(['web'])
+    await signed
+    t.equal(plans().length, 0, 'the plan is the one that there is')
+    measured.set('web/m3', 'down')
+    await publisher.refresh(['web'])
+    t.equal(answersOf(plans()), 2, 'by now it is signed')
+  },
+)
+
+t.test('what one member less or more comes to is signed ahead', async (t) => {
+  const { adopt, plans, served, measured, publisher, signAhead, rrsig, nextReport } = await setUp(t)
+  signAhead()
+  const reported = nextReport()
+  await adopt({ zones: [zoneOf(apex, [served])] })
+  await reported
+  const until = async (check: () => boolean) => {
+    while (!check()) await nextReport()
+  }
+  await until(() => [key(1, 2), key(1, 3), key(2, 3)].every((set) => rrsig(set) !== undefined))
+  plans()
+  measured.set('web/m2', 'down')
+  await publisher.refresh(['web'])
+  t.equal(answersOf(plans()), 2, 'in the turn of its verdict')
+  await until(() => [key(1), key(3)].every((set) => rrsig(set) !== undefined))
+  measured.set('web/m2', 'up')
+  await publisher.refresh(['web'])
+  t.equal(answersOf(plans()), 3)
+})
+
+t.test('a service is signed as its zone is whose image is served', async (t) => {
+  const { adopt, plans, served, serve, handed, rrsig } = await setUp(t)
+  const [plain, signed] = [zoneOf(apex, null), zoneOf(apex, [served])]
+  await adopt({ zones: [plain] })
+  await serve(new Map([[apex, handed(plain, www)]]))
+  t.notOk(plans()[0]!.only!.a.sets)
+
+  await adopt({ zones: [signed] })
+  t.equal(plans().length, 0, 'the image of the zone has not come')
+  await serve(new Map([[apex, handed(signed, www)]]))
+  const made = plans()
+  t.equal(made.length, 1)
+  t.ok(made[0]!.only!.a.sets)
+  t.ok(isGood(rrsig(key(1, 2, 3))!, www, key(1, 2, 3), served))
+  await serve(new Map([[apex, handed(signed, www)]]))
+  t.equal(plans().length, 0, 'an edit of the zone signs no service')
+
+  const below = `www.${apex}`
+  await adopt({
+    services: [[service(www, ['web'], { ttlSeconds: 30 }), below]],
+    zones: [signed, zoneOf(below, null)],
+  })
+  t.equal(plans().length, 0, 'a zone cut moves it when that is served')
+  await serve(
+    new Map([
+      [apex, handed(signed)],
+      [below, handed(zoneOf(below, null), www)],
+    ]),
+  )
+  t.notOk(plans()[0]!.only!.a.sets)
+
+  await adopt({ zones: [signed] })
+  await serve(
+    new Map([
+      [below, null],
+      [apex, handed(signed, www)],
+    ]),
+  )
+  t.ok(plans()[0]!.only!.a.sets, 'and back')
+  await adopt({ zones: [plain] })
+  await serve(new Map([[apex, handed(plain, www)]]))
+  t.notOk(plans()[0]!.only!.a.sets)
+})
+
+t.test('what can not be signed is left out: SERVFAIL, never unsigned', async (t) => {
+  const { adopt, plans, served, signatures, nextSigned } = await setUp(t)
+  const broken = { ...served, sealed: served.sealed.replace(/.{8}$/, 'AAAAAAA=') }
+  await adopt({ zones: [zoneOf(apex, [broken])] })
+  t.equal(isLost(plans()), true)
+  const signed = nextSigned()
+  signatures.renew([apex])
+  await signed
+  t.equal(plans().length, 0, 'still so')
+  await adopt({ zones: [zoneOf(apex, [served])] })
+  t.equal(isLost(plans()), false)
+})
+
+t.test('a dry run signs nothing', async (t) => {
+  const { adopt, served, planner, signatures, stepOf } = await setUp(t)
+  await adopt({ zones: [zoneOf(apex, [served])] })
+  const step = stepOf({
+    pools: [pool('web', [member('m9', '192.0.2.9')], { monitor: 'm' })],
+    zones: [zoneOf(apex, [served])],
+  })
+  t.ok(planner.preview(step.catalog, () => null)(www))
+  t.same(signatures.waiting, { answers: 0, ahead: 0 })
+})
