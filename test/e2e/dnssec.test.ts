@@ -2,24 +2,21 @@
  * A zone with every kind of content, signed by one command, as others see it: a validating resolver that denies out of its cache, delv, and
  * tools that verify a whole zone, each of which is shown to find a changed octet. Then what may go wrong: the key file is lost, or another one.
  */
-import { execFile } from 'node:child_process'
 import { readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { promisify } from 'node:util'
 import { crc32 } from 'node:zlib'
 import t, { type Test } from 'tap'
 import { SignatureBook } from '../../src/controlplane/dnssec/signature-book.ts'
-import { type DaemonProcess, node, repository, startDaemonProcess } from '../support/daemon.ts'
-import { flagBits, query, readResponse, type TypeName, UdpClient } from '../support/dns-client.ts'
+import { type DaemonProcess, startDaemonProcess } from '../support/daemon.ts'
+import { query, readResponse, UdpClient } from '../support/dns-client.ts'
 import { freePort } from '../support/free-port.ts'
 import { temporaryDataFolder } from '../support/kept.ts'
-import { findProgram, missingPrograms, startProgram } from '../support/program.ts'
+import { findProgram, missingPrograms } from '../support/program.ts'
 import { eventually, put, soa } from './fixture.ts'
+import { apex, delv, pooldns, says, startUnbound } from './validators.ts'
 
-const execute = promisify(execFile)
 const skip = missingPrograms('delv', 'dig', 'unbound', 'ldns-verify-zone', 'dnssec-verify')
 
-const apex = 'example.test'
 const rrsets = [
   { name: '@', type: 'NS', data: ['ns1'] },
   { name: '@', type: 'MX', data: ['10 Mail'] },
@@ -58,34 +55,6 @@ const questions: readonly (readonly [name: string, type: string, said: string])[
   ['secure', 'DS', good],
   ['insecure', 'DS', none],
 ]
-const full = (name: string) => (name === '@' ? apex : `${name}.${apex}`)
-
-/** What a command of ours says. */
-async function pooldns(daemon: DaemonProcess, ...args: string[]): Promise<string> {
-  const env = { ...process.env, POOLDNS_SERVER: daemon.http, POOLDNS_TOKEN: daemon.token }
-  const { stdout } = await execute(node, ['src/main.ts', ...args], { cwd: repository, env })
-  return stdout
-}
-
-/** What a program says, however it ends. */
-async function says(
-  program: string,
-  ...args: string[]
-): Promise<{ readonly ok: boolean; readonly text: string }> {
-  try {
-    const { stdout, stderr } = await execute(findProgram(program)!, args)
-    return { ok: true, text: stdout + stderr }
-  } catch (error) {
-    const { stdout = '', stderr = '' } = error as { stdout?: string; stderr?: string }
-    return { ok: false, text: stdout + stderr }
-  }
-}
-
-async function delv({ dns }: DaemonProcess, anchors: string, name: string, type: string): Promise<string> {
-  const to = [`@${dns.host}`, '-p', String(dns.port), '-a', anchors, `+root=${apex}`]
-  const { text } = await says('delv', ...to, full(name), type)
-  return text
-}
 
 /** The zone as a master file with all that was signed, found by going along the chain. */
 async function walk({ dns }: DaemonProcess): Promise<string[]> {
@@ -200,45 +169,6 @@ async function verified(t: Test, { daemon, folder, anchors }: Signed): Promise<v
   }
 }
 
-/** A validating resolver that knows nothing but this zone, which it asks the daemon for. */
-async function startUnbound(t: Test, daemon: DaemonProcess, folder: string, anchor: string) {
-  const port = await freePort()
-  const file = join(folder, `unbound-${port}.conf`)
-  await writeFile(
-    file,
-    `server:
-  directory: "${folder}"
-  chroot: ""
-  username: ""
-  pidfile: ""
-  use-syslog: no
-  logfile: ""
-  interface: 127.0.0.1@${port}
-  port: ${port}
-  module-config: "validator iterator"
-  do-not-query-localhost: no
-  aggressive-nsec: yes
-  local-zone: "test." nodefault
-  ${anchor}
-stub-zone:
-  name: "${apex}"
-  stub-addr: ${daemon.dns.host}@${daemon.dns.port}
-remote-control:
-  control-enable: no
-`,
-  )
-  const unbound = startProgram('unbound', ['-d', '-c', file])
-  t.teardown(() => unbound.stop())
-  await unbound.said(/start of service/)
-  const client = await UdpClient.open({ host: '127.0.0.1', port })
-  t.teardown(() => client[Symbol.asyncDispose]())
-  return async (name: string, type: string) => {
-    const number = { HTTPS: 65, CDS: 59 }[type] ?? (type as TypeName)
-    const flags = flagBits.rd | flagBits.ad
-    return readResponse(await client.insist(query(full(name), number, { flags, edns: {} })))
-  }
-}
-
 async function asked(daemon: DaemonProcess): Promise<number> {
   const text = await (await fetch(`${daemon.http}/metrics`)).text()
   const counts = text.matchAll(/^pooldns_dns_queries_total\{.*\} (\d+)$/gm)
@@ -247,7 +177,7 @@ async function asked(daemon: DaemonProcess): Promise<number> {
 
 async function resolved(t: Test, { daemon, folder }: Signed): Promise<void> {
   const anchor = await pooldns(daemon, 'dnssec', 'ds', apex, '--format', 'unbound')
-  const ask = await startUnbound(t, daemon, folder, anchor)
+  const ask = await startUnbound(t, daemon, { folder, anchor })
   for (const [name, type, said] of questions) {
     const { flags, rcode } = await ask(name, type)
     t.match(flags, / ad/, `${name} ${type}`)
@@ -262,7 +192,7 @@ async function resolved(t: Test, { daemon, folder }: Signed): Promise<void> {
   const wrong = anchor.replace(/[0-9A-F]{8}"/, (digits) =>
     digits.startsWith('0') ? `1${digits.slice(1)}` : `0${digits.slice(1)}`,
   )
-  const doubting = await startUnbound(t, daemon, folder, wrong)
+  const doubting = await startUnbound(t, daemon, { folder, anchor: wrong })
   t.equal((await doubting('www', 'A')).rcode, 2, 'with the digest of another key nothing is believed')
 }
 

@@ -4,7 +4,7 @@ import { listAudit } from '../../../../src/controlplane/store/audit.ts'
 import { importKey, readActiveKeys } from '../../../../src/controlplane/store/dnssec-keys.ts'
 import { putPool } from '../../../../src/controlplane/store/pools.ts'
 import { putRrset } from '../../../../src/controlplane/store/rrsets.ts'
-import { putService } from '../../../../src/controlplane/store/services.ts'
+import { deleteService, putService } from '../../../../src/controlplane/store/services.ts'
 import {
   endSigning,
   getSigning,
@@ -59,6 +59,8 @@ export const dnssecSuite: Suite = async (t, database) => {
     await put(database, (write) => putZone(write, zone('other.test'), {}))
     await put(database, (write) => putService(write, service('api.other.test', ['web']), {}))
     await put(database, (write) => putSigning(write, 'other.test', { algorithm: 13 }, {}))
+    for (const name of ['api.example.test', 'api.other.test'])
+      await put(database, (write) => deleteService(write, name, {}))
   })
 
   await t.test('a write that leaves dnssec out does not have it signed no more', async (t) => {

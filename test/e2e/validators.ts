@@ -1,0 +1,100 @@
+/** Those who validate what a daemon answers of the zone `example.test`: delv, and unbound as a resolver that knows nothing else. */
+import { execFile } from 'node:child_process'
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import type { Test } from 'tap'
+import { type DaemonProcess, node, repository } from '../support/daemon.ts'
+import { flagBits, query, readResponse, type TypeName, UdpClient } from '../support/dns-client.ts'
+import { freePort } from '../support/free-port.ts'
+import { findProgram, startProgram } from '../support/program.ts'
+
+const execute = promisify(execFile)
+
+export const apex = 'example.test'
+/** A name below it; `@` is the apex. */
+export const full = (name: string) => (name === '@' ? apex : `${name}.${apex}`)
+
+/** What a command of ours says. */
+export async function pooldns(daemon: DaemonProcess, ...args: string[]): Promise<string> {
+  const env = { ...process.env, POOLDNS_SERVER: daemon.http, POOLDNS_TOKEN: daemon.token }
+  const { stdout } = await execute(node, ['src/main.ts', ...args], { cwd: repository, env })
+  return stdout
+}
+
+/** What a program says, however it ends. */
+export async function says(
+  program: string,
+  ...args: string[]
+): Promise<{ readonly ok: boolean; readonly text: string }> {
+  try {
+    const { stdout, stderr } = await execute(findProgram(program)!, args)
+    return { ok: true, text: stdout + stderr }
+  } catch (error) {
+    const { stdout = '', stderr = '' } = error as { stdout?: string; stderr?: string }
+    return { ok: false, text: stdout + stderr }
+  }
+}
+
+export async function delv(
+  { dns }: Pick<DaemonProcess, 'dns'>,
+  anchors: string,
+  name: string,
+  type: string,
+): Promise<string> {
+  const to = [`@${dns.host}`, '-p', String(dns.port), '-a', anchors, `+root=${apex}`]
+  const { text } = await says('delv', ...to, full(name), type)
+  return text
+}
+
+export interface UnboundOptions {
+  /** Where its files go. */
+  readonly folder: string
+  /** What `pooldns dnssec ds --format unbound` says. */
+  readonly anchor: string
+  /** More lines of its section `server`. */
+  readonly more?: readonly string[]
+}
+
+/** A validating resolver that knows nothing but this zone, which it asks the daemon for. */
+export async function startUnbound(
+  t: Test,
+  { dns }: Pick<DaemonProcess, 'dns'>,
+  { folder, anchor, more = [] }: UnboundOptions,
+) {
+  const port = await freePort()
+  const file = join(folder, `unbound-${port}.conf`)
+  await writeFile(
+    file,
+    `server:
+  directory: "${folder}"
+  chroot: ""
+  username: ""
+  pidfile: ""
+  use-syslog: no
+  logfile: ""
+  interface: 127.0.0.1@${port}
+  port: ${port}
+  module-config: "validator iterator"
+  do-not-query-localhost: no
+  aggressive-nsec: yes
+  local-zone: "test." nodefault
+  ${[...more, anchor].join('\n  ')}
+stub-zone:
+  name: "${apex}"
+  stub-addr: ${dns.host}@${dns.port}
+remote-control:
+  control-enable: no
+`,
+  )
+  const unbound = startProgram('unbound', ['-d', '-c', file])
+  t.teardown(() => unbound.stop())
+  await unbound.said(/start of service/)
+  const client = await UdpClient.open({ host: '127.0.0.1', port })
+  t.teardown(() => client[Symbol.asyncDispose]())
+  return async (name: string, type: string) => {
+    const number = { HTTPS: 65, CDS: 59, CNAME: 5 }[type] ?? (type as TypeName)
+    const flags = flagBits.rd | flagBits.ad
+    return readResponse(await client.insist(query(full(name), number, { flags, edns: {} })))
+  }
+}
