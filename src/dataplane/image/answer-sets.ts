@@ -167,13 +167,31 @@ function several({ select }: AnswerNode, family: LeafFamily, wanted: number, lim
   }
   const most = Math.min(limit, Math.floor(maxSetMembers / wanted))
   if (select === 'rotate') return { draw: 'turn', sets: windows(count, wanted, most) }
-  if (select === 'hash') return bucketed(candidates, wanted, most)
+  return kept(`${select} ${wanted} ${most} ${candidates.map(({ key, weight }) => `${key} ${weight}`)}`, () =>
+    select === 'hash' ? bucketed(candidates, wanted, most) : weighed(candidates, wanted, most),
+  )
+}
+
+function weighed(candidates: readonly Weighted[], wanted: number, most: number): AnswerSets {
+  if (binomial(candidates.length, wanted) > most) return drawn(candidates, wanted, most)
+  const sets = subsetsOf(candidates.length, wanted)
   const weights = candidates.map(({ weight }) => weight)
-  if (binomial(count, wanted) <= most) {
-    const sets = subsetsOf(count, wanted)
-    return { draw: 'weight', sets, weights: subsetShares(weights, sets) }
-  }
-  return drawn(candidates, wanted, most)
+  return { draw: 'weight', sets, weights: subsetShares(weights, sets) }
+}
+
+/**
+ * What was worked out last, by what it depends on, oldest first: it takes milliseconds, and of the services of one pool, which change
+ * together, all need the same. Bounded by `mostKept`, each with up to `maxSetMembers` members.
+ */
+const lately = new Map<string, AnswerSets>()
+const mostKept = 16
+
+function kept(key: string, make: () => AnswerSets): AnswerSets {
+  const found = lately.get(key) ?? make()
+  lately.delete(key)
+  lately.set(key, found)
+  if (lately.size > mostKept) lately.delete(lately.keys().next().value!)
+  return found
 }
 
 /** A member that two candidates stand for is answered once. */

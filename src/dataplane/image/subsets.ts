@@ -25,7 +25,7 @@ export function subsetsOf(count: number, size: number): number[][] {
 }
 
 /** Steps of the sum below, on a logarithmic scale: the error of a sum of equal steps over a smooth function falls off exponentially. */
-const step = 0.25
+const step = 0.3
 /** Powers of e below which nothing counts: 1e-13. */
 const enough = 30
 
