@@ -13,6 +13,7 @@ import { canonicalHost } from '../../model/host-name.ts'
 import { formatOwnFault, lackOfDescriptors, ownFaultCode } from '../../model/own-fault.ts'
 import type { AddressPolicy } from '../../model/pool.ts'
 import { toReason } from '../../model/reason.ts'
+import { limitInterim } from '../../outgoing/interim-limit.ts'
 import { judgedLookup } from '../../outgoing/judged-lookup.ts'
 
 export interface Message {
@@ -91,6 +92,7 @@ function post(message: Message, policy: AddressPolicy, signal: AbortSignal): Pro
     servername: isIP(host) === 0 ? host : '',
     signal,
   })
+  limitInterim(request)
   const timer = setTimeout(() => {
     request.destroy(new Error(`timeout after ${message.timeoutMs} ms`))
   }, message.timeoutMs)

@@ -10,6 +10,7 @@ import { canonicalHost } from '../../model/host-name.ts'
 import { formatOwnFault, lackOfDescriptors, ownFaultCode } from '../../model/own-fault.ts'
 import type { AddressPolicy } from '../../model/pool.ts'
 import { toReason } from '../../model/reason.ts'
+import { limitInterim } from '../../outgoing/interim-limit.ts'
 import { judgedLookup } from '../../outgoing/judged-lookup.ts'
 
 /** Of an answer: some twenty thousand series. */
@@ -86,6 +87,7 @@ function post(source: PrometheusSource, policy: AddressPolicy, signal: AbortSign
     servername: isIP(host) === 0 ? host : '',
     signal,
   })
+  limitInterim(request)
   const timer = setTimeout(() => {
     request.destroy(new SourceFault(`timeout after ${source.timeoutMs} ms`))
   }, source.timeoutMs)

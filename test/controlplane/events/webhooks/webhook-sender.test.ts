@@ -208,6 +208,27 @@ t.test('a receiver that hangs is given up at the timeout', async (t) => {
   t.match(sending.status(), { failed: 2, lastError: { reason: /hang up|reset/ } })
 })
 
+t.test('interim responses without end are none that are waited for', async (t) => {
+  const server = createServer((socket) => {
+    const send = () => {
+      while (!socket.destroyed && socket.write('HTTP/1.1 102 Processing\r\n\r\n'));
+    }
+    socket
+      .on('error', () => undefined)
+      .on('drain', send)
+      .once('data', send)
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  t.teardown(() => server.close())
+  const { port } = server.address() as { port: number }
+  const sending = startSending(t, { retryDelaysMs: [] })
+  sending.set(webhook(`http://127.0.0.1:${port}`, { timeoutMs: 60_000 }))
+  sending.send('a')
+  await sending.outcome(1)
+  t.match(sending.status(), { failed: 1, lastError: { reason: 'more than 8 interim responses' } })
+})
+
 t.test('one that is not there, or does not speak HTTP', async (t) => {
   const server = createServer((socket) => {
     socket.on('error', () => undefined)

@@ -1,6 +1,7 @@
 /** Queries by HTTP: what is sent, what of it goes wrong, and what is read at the most. */
+import { once } from 'node:events'
 import { createServer, type IncomingMessage, type RequestListener } from 'node:http'
-import type { Socket } from 'node:net'
+import { type AddressInfo, createServer as createTcpServer, type Socket } from 'node:net'
 import { text } from 'node:stream/consumers'
 import t, { type Test } from 'tap'
 import { ask, mostOctets, SourceFault } from '../../../../src/controlplane/feeds/prometheus/query.ts'
@@ -130,6 +131,24 @@ t.test('no more is read than may be', async (t) => {
   const { message } = await faultOf(ask(source(origin), anywhere, never))
   t.equal(message, 'its answer has more than 8 MiB: have the query give fewer series')
   t.ok(sent < mostOctets + 64 * 1024 * 1024, 'and the connection was ended')
+})
+
+t.test('interim responses without end are none that are waited for', async (t) => {
+  const server = createTcpServer((socket) => {
+    const send = () => {
+      while (!socket.destroyed && socket.write('HTTP/1.1 102 Processing\r\n\r\n'));
+    }
+    socket
+      .on('error', () => undefined)
+      .on('drain', send)
+      .once('data', send)
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  t.teardown(() => server.close())
+  const { port } = server.address() as AddressInfo
+  const endless = source(`http://127.0.0.1:${port}`, { timeoutMs: 60_000 })
+  t.equal((await faultOf(ask(endless, anywhere, never))).message, 'more than 8 interim responses')
 })
 
 t.test('nobody is asked whose address is refused', async (t) => {
