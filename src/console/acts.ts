@@ -77,5 +77,11 @@ export async function takeBack(target: Pick<Target, 'pool' | 'member'>): Promise
   refresh()
 }
 
+/** Lets a member back that answers again, and waits for that. */
+export async function letBack({ pool, member }: Pick<Target, 'pool' | 'member'>): Promise<void> {
+  await ask(path`/v1/pools/${pool}/members/${member}/fail-back`, { method: 'POST' })
+  refresh()
+}
+
 export const readOverride = (target: Pick<Target, 'pool' | 'member'>) =>
   get<OverrideReply>(overridePath(target))

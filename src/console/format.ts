@@ -28,11 +28,15 @@ export function clock(at: string | number, nowMs = Date.now()): string {
   return today ? text : `${time.toLocaleDateString('en-CA')} ${text}`
 }
 
+/** A number and its unit stay on one line. */
+const nbsp = '\u00a0'
+
 /** From 0 to 1, such as `39 %`. */
 export function percent(share: number): string {
   const value = share * 100
-  if (value === 0 || value === 100) return `${value} %`
-  return `${value < 1 || value > 99 ? value.toFixed(1) : Math.round(value)} %`
+  if (value === 0 || value === 100) return `${value}${nbsp}%`
+  if (value < 0.1) return `< 0.1${nbsp}%`
+  return `${value < 1 || value > 99 ? value.toFixed(1) : Math.round(value)}${nbsp}%`
 }
 
 export function count(number: number, one: string, many = `${one}s`): string {

@@ -15,11 +15,12 @@ export interface Banner {
   readonly demo: boolean
 }
 
-/** Four lines. */
+/** Five lines. */
 export function banner({ version, dns, http, dataDir, tokenGiven, demo }: Banner): string {
   const at = reachable(dns[0] ?? http)
   const name = demo ? demoName : 'NAME'
   const rows = [
+    ['page', `http://${formatListenAddress(reachable(http))}/console`],
     ['API', `http://${formatListenAddress(reachable(http))}/docs`],
     ['DNS', `dig @${at.host} -p ${at.port} ${name}`],
     ['token', tokenGiven ? 'POOLDNS_ADMIN_TOKEN' : join(dataDir, 'admin-token')],

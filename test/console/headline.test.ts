@@ -110,7 +110,10 @@ t.test('times, shares and lists as people say them', async (t) => {
     [200_000, '2 d 7 h'],
   ] as const)
     t.equal(span(seconds * 1000), text)
-  t.same([0, 0.001, 0.394, 0.999, 1].map(percent), ['0 %', '0.1 %', '39 %', '99.9 %', '100 %'])
+  t.same(
+    [0, 0.0001, 0.001, 0.394, 0.999, 1].map((share) => percent(share).replaceAll('\u00a0', ' ')),
+    ['0 %', '< 0.1 %', '0.1 %', '39 %', '99.9 %', '100 %'],
+  )
   t.equal(list(['a']), 'a')
   t.equal(list(['a', 'b', 'c']), 'a, b and c')
   t.equal(list(['a', 'b', 'c', 'd', 'e']), 'a, b, c and 2 more')

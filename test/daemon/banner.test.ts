@@ -10,10 +10,11 @@ const given: Banner = {
   demo: true,
 }
 
-t.test('four lines, of which each can be used as it stands', async (t) => {
+t.test('five lines, of which each can be used as it stands', async (t) => {
   t.equal(
     banner(given),
     'pooldns 1.2.3 answers\n' +
+      '  page  http://127.0.0.1:3000/console\n' +
       '  API   http://127.0.0.1:3000/docs\n' +
       '  DNS   dig @127.0.0.1 -p 9999 www.example.test\n' +
       '  token data/admin-token\n',

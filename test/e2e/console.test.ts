@@ -181,6 +181,12 @@ t.test('the console', { skip }, async (t) => {
     await wall.getByText('m3', { exact: false }).first().waitFor()
     for (const text of [/drain/i, /take back/i])
       t.equal(await wall.getByRole('button', { name: text }).count(), 0)
+    await wall.getByRole('button', { name: 'What if… web/m1' }).click()
+    await wall
+      .getByRole('dialog')
+      .getByText(/web\/m1 is answered no more/)
+      .waitFor()
+    await wall.getByRole('button', { name: 'Close' }).click()
     await wall.goto(`${daemon.http}/console#/zones/example.test`)
     await wall.getByRole('cell', { name: 'NS', exact: true }).waitFor()
     t.equal(await wall.getByRole('button', { name: /edit|add/i }).count(), 0)

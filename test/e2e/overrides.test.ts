@@ -166,7 +166,7 @@ t.test('what words would do is told before anybody says them, and who is answere
   }
   const one = await preview([{ pool: 'web-eu', member: 'fra-1', state: 'drain' }])
   t.equal(one.status, 200)
-  t.match(one.body, { leaving: [{ pool: 'web-eu', member: 'fra-1', safeAfterSeconds: 60 }], moreServices: 0 })
+  t.match(one.body, { leaving: [{ pool: 'web-eu', member: 'fra-1', safeAfterSeconds: 30 }], moreServices: 0 })
   const whole = await preview([
     { pool: 'web-*', member: '*', state: 'down' },
     { pool: 'web-us', member: 'nyc-1', state: 'up' },
@@ -195,6 +195,10 @@ t.test('what words would do is told before anybody says them, and who is answere
   t.match(shares.groups, [
     {
       types: ['A'],
+      pools: [
+        { pool: 'web-eu', share: 0.6 },
+        { pool: 'web-us', share: 0.4 },
+      ],
       members: [
         { pool: 'web-us', member: 'nyc-1', share: 0.4 },
         { pool: 'web-eu', member: /^(fra|lon)/, share: 0.2 },

@@ -31,7 +31,10 @@ t.test('lines for people, and what to do next', { skip: missingPrograms('script'
   })
   t.match(terminal.output, /^\[\d\d:\d\d:\d\d\] INFO: ready /m)
   t.notMatch(terminal.output, /^\{/m, 'no JSON')
-  t.match(terminal.output, /^pooldns [\d.]+ answers\r\n {2}API {3}http:\/\/127\.0\.0\.1:\d+\/docs\r\n/m)
+  t.match(
+    terminal.output,
+    /^pooldns [\d.]+ answers\r\n {2}page {2}http:\/\/127\.0\.0\.1:\d+\/console\r\n {2}API {3}http:\/\/127\.0\.0\.1:\d+\/docs\r\n/m,
+  )
   const [, port] = /dig @127\.0\.0\.1 -p (\d+) NAME/.exec(terminal.output)!
   const dns = { host: '127.0.0.1', port: Number(port) }
   t.match(await ask(dns, 'www.example.test'), { rcode: 'REFUSED' })

@@ -16,7 +16,7 @@ import {
   tryWord,
   type Word,
 } from '../acts.ts'
-import { wordsOf } from '../api.ts'
+import { may, wordsOf } from '../api.ts'
 import { EffectText } from './effect.tsx'
 import { SafeAt } from './safe-at.tsx'
 
@@ -122,7 +122,7 @@ function Act({ target, close }: { readonly target: Target; readonly close: () =>
           </label>
         )}
       </fieldset>
-      {word === null ? null : (
+      {word === null || !may('override') ? null : (
         <div class="fields">
           <label>
             Why
@@ -154,11 +154,13 @@ function Act({ target, close }: { readonly target: Target; readonly close: () =>
       </p>
       <div class="buttons">
         <button type="button" onClick={close}>
-          Cancel
+          {may('override') ? 'Cancel' : 'Close'}
         </button>
-        <button type="submit" class="primary" disabled={isBusy}>
-          {isBusy ? 'Waiting until it is served…' : `${verb} ${nameOf(whom)}`}
-        </button>
+        {may('override') ? (
+          <button type="submit" class="primary" disabled={isBusy}>
+            {isBusy ? 'Waiting until it is served…' : `${verb} ${nameOf(whom)}`}
+          </button>
+        ) : null}
       </div>
     </form>
   )

@@ -22,7 +22,7 @@ export function VirtualList<T>({ items, rowHeight, label, keyOf, children }: Pro
     const look = () => {
       const { top = 0 } = box.current?.getBoundingClientRect() ?? {}
       const first = Math.max(0, Math.floor(-top / rowHeight) - around)
-      const last = first + Math.ceil(innerHeight / rowHeight) + 2 * around
+      const last = Math.max(around, Math.ceil((innerHeight - top) / rowHeight) + around)
       setRange((range) => (range[0] === first && range[1] === last ? range : [first, last]))
     }
     look()

@@ -2,8 +2,8 @@
 import { useEffect, useState } from 'preact/hooks'
 import type { OverviewReply } from '../../controlplane/api/operations/overview.ts'
 import type { SharesReply } from '../../controlplane/api/operations/traffic.ts'
-import { act, nameOf } from '../acts.ts'
-import { get, may, path } from '../api.ts'
+import { act, letBack, nameOf } from '../acts.ts'
+import { get, may, path, wordsOf } from '../api.ts'
 import { clock, count, list, span } from '../format.ts'
 import { headlineOf } from '../headline.ts'
 import { happened, overview, serverNow } from '../live.ts'
@@ -201,12 +201,10 @@ function Answered({ name }: { readonly name: string }) {
   const groups = answeredGroups(shares)
   const [first] = groups
   if (first === undefined) return <span class="answered">nobody</span>
-  const pools = new Map<string, number>()
-  for (const { pool, share } of first.members) pools.set(pool, (pools.get(pool) ?? 0) + share)
   const others = groups.length + shares.moreGroups - 1
   return (
     <span class="answered">
-      {[...pools].slice(0, 3).map(([pool, share]) => (
+      {first.pools.slice(0, 3).map(({ pool, share }) => (
         <ShareBar key={pool} share={share} label={pool} />
       ))}
       {others > 0 ? <small>{count(others, 'kind')} of clients more</small> : null}
@@ -235,7 +233,11 @@ export function useShares(name: string): SharesReply | null {
   return shares
 }
 
+/** Members that are shown unless all are asked for: the worst come first. */
+const mostMembers = 20
+
 function Members({ seen: { members, counts, more } }: Props) {
+  const [isAll, setAll] = useState(false)
   const { up = 0, down = 0, unknown = 0, overridden = 0 } = counts.members
   return (
     <section aria-labelledby="members">
@@ -246,32 +248,56 @@ function Members({ seen: { members, counts, more } }: Props) {
         {overridden > 0 ? `, ${overridden} held by operators` : ''}.
       </p>
       <ul class="rows">
-        {members.map(({ pool, member, address, status, waitsForFailBack }) => (
-          <li key={`${pool}/${member}`} class="row">
-            <span>
-              <State state={status.state} />
-              {status.override === null ? null : <State state={status.override.state} held />}
-            </span>
-            <span class="name">
-              {pool}/{member} <small>{address}</small>
-            </span>
-            <span class="why">
-              {status.reason}
-              {status.since === null ? null : (
-                <>
-                  {' '}
-                  · <Since at={status.since} />
-                </>
-              )}
-              {waitsForFailBack ? ' · waits to be let back' : ''}
-            </span>
-            <span>{status.answered === true ? 'answered' : 'not answered'}</span>
-            <ActButton pool={pool} member={member} held={status.override} />
-          </li>
-        ))}
+        {members
+          .slice(0, isAll ? members.length : mostMembers)
+          .map(({ pool, member, address, status, waitsForFailBack }) => (
+            <li key={`${pool}/${member}`} class="row">
+              <span>
+                <State state={status.state} />
+                {status.override === null ? null : <State state={status.override.state} held />}
+              </span>
+              <span class="name">
+                {pool}/{member} <small>{address}</small>
+              </span>
+              <span class="why">
+                {status.reason}
+                {status.since === null ? null : (
+                  <>
+                    {' '}
+                    · <Since at={status.since} />
+                  </>
+                )}
+                {waitsForFailBack ? ' · waits to be let back' : ''}
+              </span>
+              <span>{status.answered === true ? 'answered' : 'not answered'}</span>
+              {waitsForFailBack && may('override') ? <LetBack pool={pool} member={member} /> : null}
+              <ActButton pool={pool} member={member} held={status.override} />
+            </li>
+          ))}
       </ul>
-      <More number={more.members ?? 0} what="members that are not up" />
+      {isAll || members.length <= mostMembers ? (
+        <More number={more.members ?? 0} what="members that are not up, or held" />
+      ) : (
+        <button type="button" class="start" onClick={() => setAll(true)}>
+          Show {members.length - mostMembers} more
+        </button>
+      )}
     </section>
+  )
+}
+
+function LetBack(member: { readonly pool: string; readonly member: string }) {
+  const [trouble, setTrouble] = useState('')
+  const press = () => letBack(member).catch((error: unknown) => setTrouble(wordsOf(error)))
+  return (
+    <span>
+      <button type="button" onClick={() => void press()}>
+        Let it back<span class="unseen"> {nameOf(member)}</span>
+      </button>
+      <span class="error" role="alert">
+        {trouble}
+      </span>
+    </span>
   )
 }
 
@@ -284,10 +310,12 @@ export function ActButton({
   readonly member: string
   readonly held: { readonly state: string; readonly pattern: string } | null
 }) {
-  if (!may('override')) return null
+  // Who may only look may still ask what would be.
+  const mayAct = may('override')
+  const word = mayAct ? (held === null ? 'drain' : null) : 'down'
   return (
-    <button type="button" onClick={() => act({ pool, member, held, word: held === null ? 'drain' : null })}>
-      {held === null ? 'Drain…' : 'Take back…'}
+    <button type="button" onClick={() => act({ pool, member, held, word })}>
+      {mayAct ? (held === null ? 'Drain…' : 'Take back…') : 'What if…'}
       <span class="unseen">
         {' '}
         {pool}/{member}

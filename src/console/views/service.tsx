@@ -31,6 +31,7 @@ export function ServiceView({ name }: { readonly name: string }) {
     document.title = `${name} – pooldns`
   }, [name])
   const service = reply?.services.find((each) => each.name === name) ?? reply?.services[0]
+  const isNone = reply !== null && service === undefined
   return (
     <>
       <section class={`headline ${moodOf(status?.state)}`}>
@@ -48,6 +49,7 @@ export function ServiceView({ name }: { readonly name: string }) {
       <Shares shares={shares} />
       <section aria-labelledby="explain">
         <h2 id="explain">What a client is answered</h2>
+        {isNone ? <p>{name} is no service that you may see.</p> : null}
         <AskForm asked={asked} setAsked={setAsked} />
         <p class="error" role="alert">
           {trouble}
@@ -99,7 +101,6 @@ function useExplained(name: string, { client, type }: Asked) {
 
 function Shares({ shares }: { readonly shares: SharesReply | null }) {
   if (shares === null) return null
-  const most = 6
   const groups = answeredGroups(shares)
   const moreGroups = shares.moreGroups + Math.max(0, groups.length - 8)
   return (
@@ -115,20 +116,35 @@ function Shares({ shares }: { readonly shares: SharesReply | null }) {
             </h3>
           ) : null}
           {group.members.length === 0 ? <p>No member: nobody is answered.</p> : null}
-          <ul class="bars">
-            {group.members.slice(0, most).map(({ pool, member, share }) => (
-              <li key={`${pool}/${member}`}>
-                <ShareBar share={share} label={`${pool}/${member}`} />
-              </li>
-            ))}
-          </ul>
-          {group.members.length + group.moreMembers > most ? (
-            <p>And {count(group.members.length + group.moreMembers - most, 'member')} more, below.</p>
-          ) : null}
+          <GroupBars group={group} />
         </div>
       ))}
       {moreGroups > 0 ? <p>{moreGroups} kinds of clients more.</p> : null}
     </section>
+  )
+}
+
+/** Members that are shown by themselves; of more than these their pools are. */
+const mostBars = 12
+
+function GroupBars({ group }: { readonly group: SharesReply['groups'][number] }) {
+  const { pools, members, moreMembers } = group
+  const all = members.length + moreMembers
+  const bars =
+    all <= mostBars
+      ? members.map(({ pool, member, share }) => [`${pool}/${member}`, share] as const)
+      : pools.slice(0, mostBars).map(({ pool, share }) => [pool, share] as const)
+  return (
+    <>
+      <ul class="bars">
+        {bars.map(([name, share]) => (
+          <li key={name}>
+            <ShareBar share={share} label={name} />
+          </li>
+        ))}
+      </ul>
+      {all <= mostBars ? null : <p>{count(all, 'member')} in all, below.</p>}
+    </>
   )
 }
 
@@ -174,7 +190,7 @@ function Answer({ reply }: { readonly reply: ExplainReply }) {
         <strong>{answer.rcode}</strong> to {client}
         {where}: {given.length === 0 ? 'no member' : list(given, 8)}
       </p>
-      <p>{why}</p>
+      {reply.services.length === 0 ? <p>{why}</p> : null}
       {reply.services.map(({ name, why, ttl }) => (
         <p key={name}>
           {name}: {why} · TTL {ttl} s
@@ -263,7 +279,7 @@ function PoolPart({ pool, shares }: { readonly pool: Pool; readonly shares: Shar
       </p>
       <VirtualList
         items={sorted}
-        rowHeight={innerWidth < 640 ? 132 : 68}
+        rowHeight={innerWidth < 640 ? 148 : 68}
         label={`Members of ${pool.name}`}
         keyOf={({ name }) => name}
       >

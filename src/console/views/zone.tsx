@@ -1,7 +1,8 @@
 /** One zone: its RRsets, found and edited, with what the API says of each field. */
 import { useEffect, useRef, useState } from 'preact/hooks'
 import { ApiError, ask, get, may, path, wordsOf } from '../api.ts'
-import { overview } from '../live.ts'
+import { clock, list, span } from '../format.ts'
+import { overview, serverNow } from '../live.ts'
 import { usePages } from './zones.tsx'
 
 interface Rrset {
@@ -48,6 +49,7 @@ export function ZoneView({ apex }: { readonly apex: string }) {
           </button>
         ) : null}
       </div>
+      <Signatures apex={apex} />
       <p role="status">{told}</p>
       <p class="error" role="alert">
         {trouble}
@@ -107,6 +109,47 @@ export function ZoneView({ apex }: { readonly apex: string }) {
         </button>
       )}
     </section>
+  )
+}
+
+interface Dnssec {
+  readonly enabled: boolean
+  readonly status: {
+    readonly keys: readonly { readonly tag: number; readonly state: string }[]
+    readonly signatures: {
+      readonly expiresAt: string | null
+      readonly ended: boolean
+      readonly trouble: string | null
+    } | null
+  }
+}
+
+/** Whether it is signed, and for how long that is good. */
+function Signatures({ apex }: { readonly apex: string }) {
+  const [found, setFound] = useState<Dnssec | null>(null)
+  useEffect(() => {
+    const gone = new AbortController()
+    get<Dnssec>(path`/v1/zones/${apex}/dnssec`, { signal: gone.signal })
+      .then(setFound)
+      .catch(() => undefined)
+    return () => gone.abort()
+  }, [apex])
+  if (found === null) return null
+  if (!found.enabled) return <p>Not signed.</p>
+  const { keys, signatures } = found.status
+  const tags = keys.map(({ tag, state }) => `${tag} (${state})`)
+  const expires = signatures?.expiresAt ?? null
+  return (
+    <p class={signatures === null || signatures.ended || signatures.trouble !== null ? 'error' : ''}>
+      {signatures === null
+        ? 'To be signed; this node has no signatures'
+        : signatures.ended
+          ? 'No signature is good any more: the zone is SERVFAIL'
+          : 'Signed'}
+      {expires === null ? '' : `, until ${clock(expires)} (${span(Date.parse(expires) - serverNow())})`}
+      {signatures === null || signatures.trouble === null ? '' : `: ${signatures.trouble}`}
+      {tags.length === 0 ? '' : ` · keys ${list(tags)}`}
+    </p>
   )
 }
 

@@ -11,7 +11,8 @@ export interface ShareGroup {
   readonly types: readonly ('A' | 'AAAA')[]
   /** Left out for all. */
   readonly clients?: ClientNetworks
-  /** The largest first. */
+  /** The largest first, as with members. */
+  readonly pools: readonly { readonly pool: string; readonly share: number }[]
   readonly members: readonly PreviewedShare[]
   readonly moreMembers: number
 }
@@ -53,11 +54,23 @@ function groupsOf(answers: PreviewedAnswers, types: ShareGroup['types'], mostMem
       {
         types,
         ...(clients === null ? {} : { clients }),
+        pools: poolsOf(sorted),
         members: sorted
           .slice(0, mostMembers)
-          .map(({ pool, member, share }) => ({ pool, member, share: Math.round(share * 10_000) / 10_000 })),
+          .map(({ pool, member, share }) => ({ pool, member, share: rounded(share) })),
         moreMembers: Math.max(0, sorted.length - mostMembers),
       },
     ]
   })
 }
+
+/** Bound: the pools of a service. */
+function poolsOf(shares: readonly PreviewedShare[]): ShareGroup['pools'] {
+  const pools = new Map<string, number>()
+  for (const { pool, share } of shares) pools.set(pool, (pools.get(pool) ?? 0) + share)
+  return Array.from(pools, ([pool, share]) => ({ pool, share: rounded(share) })).sort(
+    (one, other) => other.share - one.share,
+  )
+}
+
+const rounded = (share: number) => Math.round(share * 10_000) / 10_000

@@ -65,11 +65,9 @@ function summed(counts: readonly Readonly<Record<string, unknown>>[], label: str
 /** Members of each group, and those that are counted. */
 const mostMembers = 1_000
 
-const MemberShare = Type.Object({
-  pool: Type.String(),
-  member: Type.String(),
-  share: Type.Number({ minimum: 0, maximum: 1 }),
-})
+const Share = Type.Number({ minimum: 0, maximum: 1 })
+const PoolShare = Type.Object({ pool: Type.String(), share: Share })
+const MemberShare = Type.Object({ pool: Type.String(), member: Type.String(), share: Share })
 const Shares = Type.Object(
   {
     at: Instant,
@@ -88,6 +86,7 @@ const Shares = Type.Object(
             { description: 'of these clients alone; all when left out' },
           ),
         ),
+        pools: Type.Array(PoolShare, { description: 'the largest shares first' }),
         members: Type.Array(MemberShare, { description: 'the largest shares first' }),
         moreMembers: Count,
       }),
