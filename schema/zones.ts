@@ -22,6 +22,8 @@ export const zones = pgTable(
     fixedSerial: bigint('fixed_serial', { mode: 'number' }),
     /** How it is signed (`model/dnssec.ts`); null when it is not. */
     signingAlgorithm: integer('signing_algorithm'),
+    /** By what it proves that something is not there; null for NSEC, and where it is not signed. */
+    signingDenial: text('signing_denial'),
     /** When signatures were last made anew for their age; null for never. */
     renewedAt: instant('renewed_at'),
     /** Without its RRsets. */
@@ -42,6 +44,7 @@ export const zones = pgTable(
     check('zones_ttl_check', isTtl(t.ttlSeconds)),
     check('zones_serial_check', sql`${t.serial} between 0 and 4294967295`),
     check('zones_signing_algorithm_check', sql`${t.signingAlgorithm} in (13, 15)`),
+    check('zones_signing_denial_check', sql`${t.signingDenial} = 'nsec3'`),
     check('zones_fixed_serial_check', sql`${t.fixedSerial} between 0 and 4294967295`),
   ],
 )

@@ -15,6 +15,7 @@ export interface DnssecKeyReply {
 export interface DnssecReply {
   readonly enabled: boolean
   readonly algorithm?: number
+  readonly denial?: string
   readonly status: {
     readonly keys: readonly DnssecKeyReply[]
     readonly signatures: {
@@ -52,13 +53,17 @@ export function dsLines(apex: string, { status }: DnssecReply, format: DsFormat)
   }
 }
 
-export function statusLines(apex: string, { enabled, status: { keys, signatures } }: DnssecReply): string[] {
+export function statusLines(
+  apex: string,
+  { enabled, denial, status: { keys, signatures } }: DnssecReply,
+): string[] {
   const signed = keys.map(
     ({ tag, algorithm, state, since }) =>
       `key ${tag}, algorithm ${algorithm}: ${state} since ${timeText(since)}`,
   )
   if (!enabled) return [`zone ${apex} is not signed`, ...signed]
-  return [`zone ${apex} is signed`, ...signed, ...signatureLines(signatures)]
+  const hashed = denial === 'nsec3' ? ', and hides its names (nsec3)' : ''
+  return [`zone ${apex} is signed${hashed}`, ...signed, ...signatureLines(signatures)]
 }
 
 function signatureLines(signatures: DnssecReply['status']['signatures']): string[] {

@@ -23,6 +23,13 @@ const enable = defineCommand({
       choices: ['13', '15'],
       summary: '13 (ECDSA P-256), which every validator knows, or 15 (Ed25519); 13 unless said otherwise',
     },
+    denial: {
+      type: 'string',
+      value: 'KIND',
+      choices: ['nsec', 'nsec3'],
+      summary:
+        'nsec, by which anybody can find all names of the zone, or nsec3, which hides them; nsec unless said otherwise',
+    },
     ...jsonOption,
     ...serverOptions,
   },
@@ -31,11 +38,15 @@ const enable = defineCommand({
       line: 'pooldns dnssec enable example.org',
       does: 'signs all that is in the zone, and shows the DS for its parent',
     },
+    {
+      line: 'pooldns dnssec enable example.org --denial nsec3',
+      does: 'the same with hashes in the place of names; of a zone that is signed it changes that alone',
+    },
   ],
   notes: 'Until the parent has that DS nobody validates, so nothing can break; take your time to look at it.',
-  async run({ zone }, { algorithm = '13', json = false, ...given }) {
+  async run({ zone }, { algorithm = '13', denial = 'nsec', json = false, ...given }) {
     const apex = parseApex(zone)
-    const body = { enabled: true, algorithm: algorithmOf(algorithm) }
+    const body = { enabled: true, algorithm: algorithmOf(algorithm), denial }
     const reply = await ask(theServer(given, process.env), apex, '', { method: 'PUT', body })
     if (json) return printJson(reply)
     const lines = ['signed. Its parent is to have:', ...dsLines(apex, reply, 'ds')]

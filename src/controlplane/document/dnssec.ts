@@ -1,6 +1,13 @@
-/** How a zone is signed, in the document: `dnssec: { enabled: true, algorithm: 13 }`. */
+/** How a zone is signed, in the document: `dnssec: { enabled: true, algorithm: 13, denial: nsec3 }`. */
 import Type from 'typebox'
-import { type SigningAlgorithm, signingAlgorithms, type ZoneSigning } from '../model/dnssec.ts'
+import {
+  type Denial,
+  denials,
+  type SigningAlgorithm,
+  signingAlgorithms,
+  signingOf,
+  type ZoneSigning,
+} from '../model/dnssec.ts'
 import { Plain, TrueOrFalse } from './fields.ts'
 import { type Form, fieldsOf, record } from './forms.ts'
 
@@ -11,8 +18,16 @@ const Algorithm: Form<SigningAlgorithm> = Plain(
   ),
 )
 
-interface Written extends ZoneSigning {
+const DenialForm: Form<Denial> = Plain(
+  Type.Union(
+    denials.map((denial) => Type.Literal(denial)),
+    { description: 'nsec, or nsec3, which hides the names of the zone' },
+  ),
+)
+
+interface Written extends Omit<ZoneSigning, 'denial'> {
   readonly enabled: boolean
+  readonly denial: Denial
 }
 
 const signing = fieldsOf<Written>()
@@ -20,8 +35,9 @@ const written = record(
   {
     enabled: signing.shown('enabled', TrueOrFalse, true),
     algorithm: signing.shown('algorithm', Algorithm, 13),
+    denial: signing.optional('denial', DenialForm, 'nsec'),
   },
-  { title: 'Dnssec', description: 'an object with enabled and algorithm' },
+  { title: 'Dnssec', description: 'an object with enabled, algorithm and denial' },
 )
 
 /** `enabled: false` is the same as nothing. */
@@ -30,8 +46,9 @@ export const SigningForm: Form<ZoneSigning | null> = {
   parse: (input, path, problems) => {
     const found = written.parse(input, path, problems)
     if (found === undefined) return undefined
-    return found.enabled ? { algorithm: found.algorithm } : null
+    if (!found.enabled) return null
+    return signingOf(found.algorithm, found.denial)
   },
   format: (value, whole) =>
-    value === null ? { enabled: false } : written.format({ enabled: true, ...value }, whole),
+    value === null ? { enabled: false } : written.format({ enabled: true, denial: 'nsec', ...value }, whole),
 }

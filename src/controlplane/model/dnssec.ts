@@ -21,6 +21,11 @@ export interface ZoneSigning {
   readonly denial?: 'nsec3'
 }
 
+/** As a zone has it, out of values that are all there. */
+export function signingOf(algorithm: SigningAlgorithm, denial: Denial): ZoneSigning {
+  return denial === 'nsec' ? { algorithm } : { algorithm, denial }
+}
+
 /** `active`: signs. `retired`: signs no more; kept, so that the zone can be signed by it again. */
 export const keyStates = ['active', 'retired'] as const
 export type KeyState = (typeof keyStates)[number]

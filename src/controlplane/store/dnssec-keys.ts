@@ -10,6 +10,8 @@
  */
 import { dnssecKeys } from '../../../schema/dnssec-keys.ts'
 import { and, desc, eq, inArray, sql } from '../../../schema/drizzle.ts'
+import { hostnameToWire, maxNameLength } from '../../dataplane/wire/name.ts'
+import { hashLabelLength } from '../../dataplane/wire/owner-hash.ts'
 import {
   addedTypes,
   allDuties,
@@ -74,6 +76,12 @@ export async function followSigning(write: Write, before: ZoneHead | null, after
     throw new ControlError(
       'conflict',
       `zone ${apex} is signed with algorithm ${was.algorithm}, and can't be signed with ${is.algorithm} in one step: whoever validates would take it for bogus`,
+    )
+  }
+  if (is.denial === 'nsec3' && hostnameToWire(apex).length + hashLabelLength > maxNameLength) {
+    throw new ControlError(
+      'conflict',
+      `zone ${apex} can't be signed with nsec3: the hashes in the place of its names would be longer than names may be`,
     )
   }
   if (was === null) await activate(write, apex, is.algorithm)

@@ -49,7 +49,7 @@ export async function endSigning(write: Write, apex: string, condition: WriteCon
   if (current.value.dnssec === null) return
   const former = bodyOf(current, formatZoneHead)
   const after = formatZoneHead({ ...current.value, dnssec: null })
-  const row = { signingAlgorithm: null, written: null, renewedAt: null }
+  const row = { signingAlgorithm: null, signingDenial: null, written: null, renewedAt: null }
   write.send(tx.update(zones).set(row).where(eq(zones.apex, apex)))
   raiseSerial(
     write,

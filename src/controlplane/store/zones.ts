@@ -8,7 +8,7 @@ import type { Body } from '../document/forms.ts'
 import { isMap } from '../document/schema-check.ts'
 import { spellingFor, spellingOf } from '../document/written.ts'
 import { formatZoneHead, parseZone } from '../document/zone.ts'
-import type { ServedKey, SigningAlgorithm } from '../model/dnssec.ts'
+import { type ServedKey, type SigningAlgorithm, signingOf } from '../model/dnssec.ts'
 import type { Soa, Zone, ZoneHead } from '../model/zone.ts'
 import type { Breach } from '../rules/breach.ts'
 import { absoluteName } from '../rules/owners.ts'
@@ -393,7 +393,13 @@ function headOf({ apex, soa, ttlSeconds, dnssec }: ZoneState): ZoneHead {
 }
 
 function toRow({ apex, soa, ttlSeconds, dnssec }: ZoneHead) {
-  return { apex, ...soa, ttlSeconds, signingAlgorithm: dnssec?.algorithm ?? null }
+  return {
+    apex,
+    ...soa,
+    ttlSeconds,
+    signingAlgorithm: dnssec?.algorithm ?? null,
+    signingDenial: dnssec?.denial ?? null,
+  }
 }
 
 /** How the head of a zone is spelled in a fragment that may have its RRsets too; null where that is as we write it. */
@@ -408,6 +414,7 @@ function toStored(row: Row): StoredZone {
     apex,
     ttlSeconds,
     signingAlgorithm,
+    signingDenial,
     renewedAt: _,
     serial,
     revision,
@@ -415,7 +422,10 @@ function toStored(row: Row): StoredZone {
     owner,
     ...soa
   } = row
-  const dnssec = signingAlgorithm === null ? null : { algorithm: signingAlgorithm as SigningAlgorithm }
+  const dnssec =
+    signingAlgorithm === null
+      ? null
+      : signingOf(signingAlgorithm as SigningAlgorithm, signingDenial === 'nsec3' ? 'nsec3' : 'nsec')
   const head = { apex, soa, ttlSeconds, dnssec }
   const written = spellingFor(kept, { ...head, rrsets: [] }, (body, problems) =>
     parseZone(apex, body, '', problems),

@@ -9,7 +9,7 @@ import { formatRdata, parseType } from '../../../dataplane/wire/rdata.ts'
 import { bindKeyName, formatBindKey, parseBindKey } from '../../dnssec/bind-key.ts'
 import { dnskeyOf, dsOf, keyTag } from '../../dnssec/zone-key.ts'
 import { SigningForm } from '../../document/dnssec.ts'
-import { keyStates, type ZoneKey } from '../../model/dnssec.ts'
+import { denials, keyStates, type ZoneKey } from '../../model/dnssec.ts'
 import { ControlError } from '../../model/errors.ts'
 import type { Tx } from '../../store/database.ts'
 import { importKey } from '../../store/dnssec-keys.ts'
@@ -60,6 +60,7 @@ const View = Type.Object(
   {
     enabled: Type.Boolean(),
     algorithm: Type.Optional(Type.Integer()),
+    denial: Type.Optional(Type.Unsafe<string>({ type: 'string', enum: [...denials] })),
     status: Type.Object({
       keys: Type.Array(KeyView),
       signatures: Type.Unsafe<object | null>({

@@ -1,5 +1,6 @@
 import { sql } from '../../../../schema/drizzle.ts'
 import { makeKeyParts, sealKey } from '../../../../src/controlplane/dnssec/zone-key.ts'
+import { type Denial, signingOf } from '../../../../src/controlplane/model/dnssec.ts'
 import { listAudit } from '../../../../src/controlplane/store/audit.ts'
 import { importKey, readActiveKeys } from '../../../../src/controlplane/store/dnssec-keys.ts'
 import { putPool } from '../../../../src/controlplane/store/pools.ts'
@@ -37,6 +38,29 @@ export const dnssecSuite: Suite = async (t, database) => {
     t.match((await database.read((tx) => readActiveKeys(tx, null))).get(apex), [shown])
     const refusal = await refused(t, 'conflict', sign(15))
     t.match(refusal.message, /can't be signed with 15 in one step/)
+  })
+
+  await t.test('names go over to hashes, and back; nothing of it is left when it ends', async (t) => {
+    const as = (denial: Denial) =>
+      put(database, (write) => putSigning(write, apex, signingOf(13, denial), {}))
+    const before = await serial()
+    await as('nsec3')
+    t.same((await state()).dnssec, { algorithm: 13, denial: 'nsec3' })
+    t.ok((await serial()) > before, 'its serial rises')
+    t.match(await as('nsec3'), { changed: false })
+    await as('nsec')
+    t.same((await state()).dnssec, { algorithm: 13 })
+    const label = 'l'.repeat(60)
+    const long = zone(
+      `${label}.${label}.${label}.${label.slice(0, 45)}`,
+      rrset('@', 'NS', 'ns1.example.test.'),
+    )
+    await put(database, (write) => putZone(write, long, {}))
+    const signing = (denial: Denial) =>
+      put(database, (write) => putSigning(write, long.apex, signingOf(13, denial), {}))
+    const refusal = await refused(t, 'conflict', signing('nsec3'))
+    t.match(refusal.message, /can't be signed with nsec3: the hashes in the place of its names/)
+    await put(database, (write) => deleteZone(write, long.apex, {}))
   })
 
   await t.test('nobody else writes what signing makes', async (t) => {
