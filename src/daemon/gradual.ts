@@ -24,6 +24,7 @@ export class GradualChanges implements AsyncDisposable {
       watched: () => this.#watched(),
       trusts: () => around.health.suspicion === null,
       tell: (event) => announce({ kind: 'operated', events: [event] }),
+      onBad: (reason) => log.error({ reason }, 'a row of the database was left out'),
       onError: failing(log, 'a gradual change was not moved'),
     })
   }

@@ -168,6 +168,17 @@ const poisons: readonly { readonly sql: string; readonly changed?: readonly [str
   {
     sql: `insert into cookie_keys (key, created_at) values ('evil', ${far}), ('', ${early}), ('abcd', ${now})`,
   },
+  ...[
+    `'evil', 1, '{100}', '{down}', '[]'`,
+    `'running', 7, '{}', '{down}', '[]'`,
+    `'paused', 1, '{100}', '{evil}', '[]'`,
+    `'running', 1, '{100}', '{down}', '5'`,
+    `'paused', 1, '{100}', '{down}', '[null, {"kind":"pool","name":"web"}]'`,
+    `'done', 1, '{100}', '{null}', '[{"kind":"pool","name":"web","weights":[{}]}]'`,
+  ].map((change) => ({
+    sql: `insert into gradual_changes (phase, step, steps, halt_when, parts, step_ms, fragments, actor, started_at, due_at, revision, version)
+      values (${change}, -1, '5', '', ${far}, ${early}, 1, 1)`,
+  })),
   { sql: `insert into member_health values ('web', 'gone', 'evil', ${far}, '')` },
   { sql: `insert into member_health values ('jobs', 'gone', 'down', ${early}, 'x')` },
 ]
@@ -224,10 +235,26 @@ t.test('a row that is none takes nothing else with it', async (t) => {
       await works(first, client, ++last)
       t.pass(`while it runs: ${table}`)
     }
-    for (const path of ['events', 'audit', 'nodes', 'tokens', 'history', 'explain?name=www.example.test']) {
+    for (const path of [
+      'events',
+      'audit',
+      'nodes',
+      'tokens',
+      'history',
+      'overview',
+      'explain?name=www.example.test',
+    ]) {
       t.equal((await first.request(`/v1/${path}`)).status, 200, path)
     }
-    for (const path of ['overrides', 'webhooks', 'monitors', 'pools', 'services', 'zones']) {
+    for (const path of [
+      'overrides',
+      'gradual-changes',
+      'webhooks',
+      'monitors',
+      'pools',
+      'services',
+      'zones',
+    ]) {
       const reply = await first.request(`/v1/${path}`)
       if (reply.status !== 200)
         t.match(await reply.json(), { status: 400, detail: /in the database can't be read/ }, path)
@@ -249,6 +276,8 @@ t.test('a row that is none takes nothing else with it', async (t) => {
       'the settings of service NOT a name.. ',
       'webhook w4 ',
       'the health of member web/gone ',
+      'gradual change 1 ',
+      'gradual change 4 ',
     ]) {
       t.ok(
         told.some((reason) => reason.startsWith(what)),

@@ -33,6 +33,8 @@ export interface MoverOptions {
   /** Whether this node trusts its own network. One that doesn't leaves changes to others. */
   readonly trusts: () => boolean
   readonly tell: (event: NewEvent) => void
+  /** One can't be read, and is left out. */
+  readonly onBad: (message: string) => void
   readonly onError: (error: unknown) => void
   readonly clock?: Clock
 }
@@ -69,6 +71,8 @@ export class GradualMover implements AsyncDisposable {
   readonly #clock: Clock
   readonly #loop: PollLoop
   #known: ReadonlyMap<number, Known> = new Map()
+  /** Versions of those that can't be read, which were told. Bound: what is listed. */
+  #bad: ReadonlyMap<number, number> = new Map()
   #listening: Disposable | null = null
 
   constructor(options: MoverOptions) {
@@ -143,10 +147,21 @@ export class GradualMover implements AsyncDisposable {
     const before = this.#known
     const { current, read } = await this.#options.database.read(async (tx) => {
       const listed = await currentGradual(tx)
-      const news = listed.filter(({ id, version }) => before.get(id)?.change.version !== version)
+      const news = listed.filter(
+        ({ id, version }) => before.get(id)?.change.version !== version && this.#bad.get(id) !== version,
+      )
       const found = await readGradual(
         tx,
         news.map(({ id }) => id),
+        this.#options.onBad,
+      )
+      const good = new Set(found.map(({ id }) => id))
+      this.#bad = new Map(
+        listed.flatMap(({ id, version }) =>
+          this.#bad.get(id) === version || (news.some((one) => one.id === id) && !good.has(id))
+            ? [[id, version] as const]
+            : [],
+        ),
       )
       return { current: listed, read: new Map(found.map((change) => [change.id, change])) }
     })

@@ -5,15 +5,18 @@
 import { and, count, desc, eq, gt, inArray, isNull, or, sql } from '../../../schema/drizzle.ts'
 import { gradualChanges } from '../../../schema/gradual.ts'
 import { history, revisions } from '../../../schema/journal.ts'
-import type {
-  GradualChange,
-  GradualCourse,
-  GradualFragments,
-  GradualPart,
-  GradualPhase,
-  GradualWait,
+import { Words } from '../document/fields.ts'
+import {
+  type GradualChange,
+  type GradualCourse,
+  type GradualFragments,
+  type GradualPart,
+  type GradualWait,
+  gradualPhases,
+  haltConditions,
+  type MovedWeight,
 } from '../model/gradual.ts'
-import { type Page, type PageRequest, readPage } from './stored.ts'
+import { type OnBad, type Page, type PageRequest, readPage, readRows } from './stored.ts'
 import type { Tx } from './transaction.ts'
 
 /** Changes that run or are paused at once; each is looked at by every node. */
@@ -44,25 +47,64 @@ const select = (tx: Tx) => tx.select(columns).from(gradualChanges)
 
 type Row = Awaited<ReturnType<typeof select>>[number]
 
-const toChange = (row: Row): GradualChange => ({ ...row, phase: row.phase as GradualPhase })
+const Phase = Words(gradualPhases)
+
+/** @param onBad told of those that can't be read, which are left out; without it the first of them is thrown as `invalid` */
+function toChanges(rows: readonly Row[], onBad?: OnBad): GradualChange[] {
+  return readRows(
+    rows,
+    ({ id }) => `gradual change ${id}`,
+    (row, problems) => {
+      const phase = Phase.parse(row.phase, 'phase', problems)
+      for (const [path, holds] of Object.entries(shapesOf(row))) {
+        if (!holds) problems.push({ path, message: 'is not what a gradual change has there' })
+      }
+      return phase === undefined || problems.length > 0 ? null : { ...row, phase }
+    },
+    onBad,
+  )
+}
+
+/** What somebody may have written by SQL where whoever reads a change counts on more than its type. */
+function shapesOf({ step, steps, haltWhen, parts, startedAt, dueAt, endedAt }: Row): Record<string, boolean> {
+  const isInstant = (at: Date | null) => at === null || Number.isFinite(at.getTime?.())
+  return {
+    steps: steps.length > 0 && steps.every((percent) => percent >= 0 && percent <= 100),
+    step: step >= 1 && step <= steps.length,
+    haltWhen: haltWhen.every((word) => haltConditions.includes(word)),
+    parts: Array.isArray(parts) && parts.every(isPart),
+    startedAt: startedAt !== null && isInstant(startedAt),
+    dueAt: isInstant(dueAt),
+    endedAt: isInstant(endedAt),
+  }
+}
+
+function isPart(part: Partial<GradualPart> | null): boolean {
+  const isNamed = (part?.kind === 'service' || part?.kind === 'pool') && typeof part.name === 'string'
+  return isNamed && Array.isArray(part.weights) && part.weights.every(isWeight)
+}
+
+function isWeight(weight: Partial<MovedWeight> | null): boolean {
+  return typeof weight?.key === 'string' && Number.isFinite(weight.before) && Number.isFinite(weight.after)
+}
 
 const isOpen = isNull(gradualChanges.endedAt)
 
 export async function getGradual(tx: Tx, id: number): Promise<GradualChange | null> {
   const [row] = await select(tx).where(eq(gradualChanges.id, id))
-  return row === undefined ? null : toChange(row)
+  return row === undefined ? null : toChanges([row])[0]!
 }
 
 /** Newest first. */
 export async function listGradual(tx: Tx, request: PageRequest): Promise<Page<GradualChange>> {
-  return readPage(select(tx).$dynamic(), { id: gradualChanges.id }, request, (rows) => rows.map(toChange), {
+  return readPage(select(tx).$dynamic(), { id: gradualChanges.id }, request, (rows) => toChanges(rows), {
     newest: true,
   })
 }
 
-/** Those that run or are paused. Bounded by `mostActive`. */
+/** Those that run or are paused, but for what can't be read. Bounded by `mostActive`. */
 export async function listActiveGradual(tx: Tx): Promise<GradualChange[]> {
-  return (await select(tx).where(isOpen)).map(toChange)
+  return toChanges(await select(tx).where(isOpen), () => {})
 }
 
 /** How long one that ended is shown with those that run. */
@@ -81,9 +123,9 @@ export async function currentGradual(tx: Tx): Promise<{ readonly id: number; rea
     .limit(mostActive + mostShown)
 }
 
-export async function readGradual(tx: Tx, ids: readonly number[]): Promise<GradualChange[]> {
+export async function readGradual(tx: Tx, ids: readonly number[], onBad?: OnBad): Promise<GradualChange[]> {
   if (ids.length === 0) return []
-  return (await select(tx).where(inArray(gradualChanges.id, [...ids]))).map(toChange)
+  return toChanges(await select(tx).where(inArray(gradualChanges.id, [...ids])), onBad)
 }
 
 export async function countActiveGradual(tx: Tx): Promise<number> {
@@ -126,7 +168,7 @@ export async function addGradual(tx: Tx, { stepMs, ...change }: NewGradual): Pro
       version: 1,
     })
     .returning(columns)
-  return toChange(row!)
+  return toChanges([row!])[0]!
 }
 
 export interface GradualNext extends Pick<GradualChange, 'phase' | 'step' | 'reason' | 'revision'> {
@@ -161,7 +203,7 @@ export async function saveGradual(
     })
     .where(eq(gradualChanges.id, id))
     .returning(columns)
-  return toChange(row!)
+  return toChanges([row!])[0]!
 }
 
 /** The last revision after another one that changed a part, and whose it is; null when there is none that is known. */

@@ -49,6 +49,9 @@ export async function startMoving(database: Database): Promise<Moving> {
   let looks = 0
   const mover = new GradualMover({
     database,
+    onBad: (message) => {
+      throw new Error(message)
+    },
     watched: () => ({
       catalog,
       condition: (kind, name) => conditions.get(`${kind} ${name}`) ?? null,
