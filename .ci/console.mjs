@@ -1,14 +1,15 @@
 // Builds the console into dist/console, where the daemon serves it from: the page, its script and style sheet, each as it is and
-// compressed ahead. Does nothing where that was built from just these sources by just these tools.
+// compressed ahead; or below the folder that is named. Does nothing where that was built from just these sources by just these tools.
 import { createHash } from 'node:crypto'
 import { globSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { brotliCompressSync, constants, gzipSync } from 'node:zlib'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const sources = join(root, 'src/console')
-const target = join(root, 'dist/console')
+const [folder = join(root, 'dist')] = process.argv.slice(2)
+const target = join(resolve(folder), 'console')
 /** Octets of all that a browser fetches, compressed. */
 const most = 150_000
 const tools = ['vite', 'rolldown', 'preact', '@preact/signals', '@preact/signals-core', 'uplot', 'yaml']

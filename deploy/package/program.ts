@@ -28,6 +28,7 @@ export function stageProgram({ arch, work }: Packaged): StagedProgram {
     '--outDir',
     join(folder, 'dist'),
   ])
+  run(process.execPath, ['.ci/console.mjs', join(folder, 'dist')])
   run(process.execPath, ['.ci/ready-made.mjs', join(folder, 'dist')])
   cpSync(join(repository, 'drizzle'), join(folder, 'drizzle'), { recursive: true })
   mkdirSync(join(folder, 'deploy'))

@@ -125,7 +125,8 @@ t.test('the console', { skip }, async (t) => {
   })
 
   await t.test('a drain by mouse, until it is safe, and back', async (t) => {
-    await page.getByRole('link', { name }).click()
+    await page.getByLabel('Name or address of a member').fill('2.1')
+    await page.getByRole('button', { name: 'Find a member' }).click()
     await page.getByRole('button', { name: 'Drain… web/m1' }).click()
     const dialog = page.getByRole('dialog')
     await dialog.getByText('web/m1 is answered no more; caches have forgotten it 2 s later.').waitFor()
@@ -140,6 +141,8 @@ t.test('the console', { skip }, async (t) => {
     await dialog.getByText('The override is taken back').waitFor()
     await askUntil(daemon.dns, name, ['192.0.2.1', '192.0.2.2', '192.0.2.3'])
     await dialog.getByRole('button', { name: 'Close' }).click()
+    await page.getByRole('link', { name }).click()
+    await page.getByRole('heading', { name: 'Pool web' }).waitFor()
     await isAccessible(t, page, 'the service')
   })
 

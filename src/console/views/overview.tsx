@@ -7,6 +7,8 @@ import { get, may, path, wordsOf } from '../api.ts'
 import { clock, count, list, span } from '../format.ts'
 import { headlineOf } from '../headline.ts'
 import { happened, overview, serverNow } from '../live.ts'
+import { ActButton } from '../parts/act-button.tsx'
+import { FindMember } from '../parts/find-member.tsx'
 import { Gradual } from '../parts/gradual.tsx'
 import { SafeAt } from '../parts/safe-at.tsx'
 import { ShareBar } from '../parts/share-bar.tsx'
@@ -241,7 +243,10 @@ function Members({ seen: { members, counts, more } }: Props) {
   const { up = 0, down = 0, unknown = 0, overridden = 0 } = counts.members
   return (
     <section aria-labelledby="members">
-      <h2 id="members">Members</h2>
+      <div class="heading">
+        <h2 id="members">Members</h2>
+        <FindMember />
+      </div>
       <p>
         {count(up, 'member')} up, {down.toLocaleString('en')} down
         {unknown > 0 ? `, ${unknown} not probed yet` : ''}
@@ -298,29 +303,6 @@ function LetBack(member: { readonly pool: string; readonly member: string }) {
         {trouble}
       </span>
     </span>
-  )
-}
-
-export function ActButton({
-  pool,
-  member,
-  held,
-}: {
-  readonly pool: string
-  readonly member: string
-  readonly held: { readonly state: string; readonly pattern: string } | null
-}) {
-  // Who may only look may still ask what would be.
-  const mayAct = may('override')
-  const word = mayAct ? (held === null ? 'drain' : null) : 'down'
-  return (
-    <button type="button" onClick={() => act({ pool, member, held, word })}>
-      {mayAct ? (held === null ? 'Drain…' : 'Take back…') : 'What if…'}
-      <span class="unseen">
-        {' '}
-        {pool}/{member}
-      </span>
-    </button>
   )
 }
 

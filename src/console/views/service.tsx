@@ -6,12 +6,13 @@ import { act } from '../acts.ts'
 import { ApiError, get, may, wordsOf } from '../api.ts'
 import { clock, count, list, percent, span } from '../format.ts'
 import { happened, overview, serverNow } from '../live.ts'
+import { ActButton } from '../parts/act-button.tsx'
 import { clientsText } from '../parts/effect.tsx'
 import { ProbeStrip } from '../parts/probe-strip.tsx'
 import { ShareBar } from '../parts/share-bar.tsx'
 import { State } from '../parts/state.tsx'
 import { VirtualList } from '../parts/virtual-list.tsx'
-import { ActButton, answeredGroups, useShares } from './overview.tsx'
+import { answeredGroups, useShares } from './overview.tsx'
 
 type Explained = ExplainReply['services'][number]
 type Pool = Explained['pools'][number]
