@@ -73,6 +73,18 @@ async function isAccessible(t: Test, page: Page, what: string): Promise<void> {
   )
 }
 
+/** Whether the chart has a pixel in the accent of the page as it is now. Runs in the page. */
+function hasAccent(): boolean {
+  const chart = document.querySelector<HTMLCanvasElement>('.chart canvas')
+  if (chart === null || chart.width === 0) return false
+  const sample = new OffscreenCanvas(1, 1).getContext('2d')!
+  sample.fillStyle = getComputedStyle(chart).getPropertyValue('--accent').trim()
+  sample.fillRect(0, 0, 1, 1)
+  const [accent] = new Uint32Array(sample.getImageData(0, 0, 1, 1).data.buffer)
+  const { data } = chart.getContext('2d')!.getImageData(0, 0, chart.width, chart.height)
+  return new Uint32Array(data.buffer).includes(accent!)
+}
+
 t.test('the console', { skip }, async (t) => {
   const postgres = await startPostgres()
   t.teardown(() => postgres.stop())
@@ -123,6 +135,17 @@ t.test('the console', { skip }, async (t) => {
     backends[1]!.healthy = true
     await sees(page, /The service is up/)
   })
+
+  await t.test(
+    'the chart is drawn in the colours of the page, also when the system turns dark',
+    async (t) => {
+      t.teardown(() => page.emulateMedia({ colorScheme: null }))
+      for (const colorScheme of ['light', 'dark'] as const) {
+        await page.emulateMedia({ colorScheme })
+        await eventually(async () => (await page.evaluate(hasAccent)) || undefined)
+      }
+    },
+  )
 
   await t.test('a drain by mouse, until it is safe, and back', async (t) => {
     await page.getByLabel('Name or address of a member').fill('2.1')

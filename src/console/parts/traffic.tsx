@@ -110,10 +110,10 @@ function Chart() {
   useEffect(() => {
     const element = box.current!
     const style = getComputedStyle(element)
-    const [ink, line, grid] = ['--quiet', '--accent', '--line'].map((name) =>
-      style.getPropertyValue(name).trim(),
-    )
-    const axis = { stroke: ink!, grid: { stroke: grid!, width: 1 }, ticks: { stroke: grid!, width: 1 } }
+    // Read anew with each drawing: the system may turn dark while the page is open.
+    const colour = (name: string) => () => style.getPropertyValue(name).trim()
+    const grid = { stroke: colour('--line'), width: 1 }
+    const axis = { stroke: colour('--quiet'), grid, ticks: grid }
     plot.current = new uPlot(
       {
         width: element.clientWidth,
@@ -128,7 +128,10 @@ function Chart() {
           { ...axis, values: (_plot, times) => times.map(timeOfDay) },
           { ...axis, size: 56 },
         ],
-        series: [{}, { label: 'queries a second', stroke: line!, width: 2, points: { show: false } }],
+        series: [
+          {},
+          { label: 'queries a second', stroke: colour('--accent'), width: 2, points: { show: false } },
+        ],
       },
       [[], []],
       element,
@@ -137,8 +140,12 @@ function Chart() {
       plot.current?.setSize({ width: element.clientWidth, height: 150 }),
     )
     observer.observe(element)
+    const dark = matchMedia('(prefers-color-scheme: dark)')
+    const redraw = () => plot.current?.redraw()
+    dark.addEventListener('change', redraw)
     return () => {
       observer.disconnect()
+      dark.removeEventListener('change', redraw)
       plot.current?.destroy()
     }
   }, [])
