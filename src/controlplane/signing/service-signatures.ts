@@ -167,6 +167,7 @@ export class ServiceSignatures {
       try {
         const replies = await this.#options.thread.sign(batches.map(({ request }) => request))
         this.#sent = 0
+        if (this.#stopped) return
         this.#store(batches, replies, isUrgent)
         signed += count
       } catch (error) {
