@@ -27,6 +27,7 @@ function head(reply: ExplainReply): string[] {
     ['Zone', zone ?? 'none of ours'],
     ['Answer', answerText(reply)],
     ['Why', why],
+    ...(answer.signatures.length === 0 ? [] : [['Signed', signedText(answer.signatures)]]),
   ]
   const records = [...answer.records, ...answer.authority]
   return [
@@ -37,6 +38,15 @@ function head(reply: ExplainReply): string[] {
       2,
     ),
   ]
+}
+
+/** By which keys, and until when the first of their signatures is good. */
+function signedText(signatures: ExplainReply['answer']['signatures']): string {
+  const keys = new Set(
+    signatures.map(({ keyTag, algorithm, zone }) => `key ${keyTag} (algorithm ${algorithm}) of ${zone}`),
+  )
+  const [first] = signatures.map(({ expiresAt }) => expiresAt).sort()
+  return `by ${[...keys].join(', ')}; good until ${first}`
 }
 
 /** Why weights are not what somebody's files say. */

@@ -66,6 +66,7 @@ const reply: ExplainReply = {
     byChance: true,
     records: [{ name: 'www.example.test.', ttl: 5, type: 'A', data: '192.0.2.1' }],
     authority: [],
+    signatures: [],
   },
   place: {
     continent: 'EU',

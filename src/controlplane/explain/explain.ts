@@ -8,7 +8,7 @@
  */
 import type { PlanWalk } from '../../dataplane/image/plan.ts'
 import { leavesOf } from '../../dataplane/image/plan-tree.ts'
-import { rcodeName } from '../../dataplane/wire/constants.ts'
+import { rcodeName, types } from '../../dataplane/wire/constants.ts'
 import { enclosingHostnames, formatName } from '../../dataplane/wire/name.ts'
 import { formatRdata, typeName } from '../../dataplane/wire/rdata.ts'
 import type { Catalog } from '../catalog/catalog.ts'
@@ -28,6 +28,7 @@ import type {
   ExplainQuestion,
   Explanation,
   RecordText,
+  SignatureText,
 } from './explanation.ts'
 import { routeOf, selectionOf } from './route.ts'
 import { describeAnswer, describeMember, describeService } from './words.ts'
@@ -54,7 +55,7 @@ export async function explain(question: ExplainQuestion, sources: ExplainSources
   await publisher.settled(signal)
   const { catalog } = publisher
   const trace = sources.answer(question)
-  const read = readAnswer(trace)
+  const read = readAnswer(trace, question.type)
   const services = trace.services.flatMap((walk) => {
     const selections = publisher.selectionsInSlot(walk.plan)
     return selections === undefined ? [] : [explainService(selections, walk, read.records, sources)]
@@ -84,22 +85,44 @@ function zoneFor({ zones }: Catalog, name: string, type: string): string | null 
   return above ?? apexes[0] ?? null
 }
 
-function readAnswer({ message, scope }: AnswerTrace): Omit<AnswerText, 'byChance'> {
+/** What signs and proves, which is not what was asked for. */
+const proving: ReadonlySet<number> = new Set([types.rrsig, types.nsec, types.nsec3])
+
+function readAnswer({ message, scope }: AnswerTrace, asked: string): Omit<AnswerText, 'byChance'> {
   const { answers, authorities } = decodeSections(message)
   const ttls = (answers.length > 0 ? answers : authorities).map(({ ttlSeconds }) => ttlSeconds)
+  const all = [...answers, ...authorities]
+  // What proves that something is not there is left to those who validate.
+  const shown = (records: readonly DnsRecord[]) =>
+    records.filter(({ type }) => !proving.has(type) || typeName(type) === asked).map(recordText)
   return {
     // The low four bits say it all for an answer.
     rcode: rcodeName(message[3]! & 0x0f),
     authoritative: (message[2]! & 0x04) !== 0,
     ttl: ttls.length === 0 ? null : Math.min(...ttls),
     scope,
-    records: answers.map(recordText),
-    authority: authorities.map(recordText),
+    records: shown(answers),
+    authority: shown(authorities),
+    signatures: all.filter(({ type }) => type === types.rrsig).map(signatureText),
   }
 }
 
 function recordText({ owner, type, ttlSeconds, rdata }: DnsRecord): RecordText {
   return { name: formatName(owner), ttl: ttlSeconds, type: typeName(type), data: formatRdata(type, rdata) }
+}
+
+/** RFC 4034 section 3.1; signatures of our algorithms have 64 octets. */
+function signatureText({ owner, rdata }: DnsRecord): SignatureText {
+  const octets = Buffer.from(rdata)
+  return {
+    name: formatName(owner),
+    type: typeName(octets.readUInt16BE(0)),
+    zone: formatName(octets.subarray(18, -64)),
+    keyTag: octets.readUInt16BE(16),
+    algorithm: octets[2]!,
+    ttl: octets.readUInt32BE(4),
+    expiresAt: new Date(1000 * octets.readUInt32BE(8)).toISOString(),
+  }
 }
 
 function explainService(

@@ -34,6 +34,17 @@ const RecordView = Type.Object({
 })
 export type RecordText = Static<typeof RecordView>
 
+const SignatureView = Type.Object({
+  name: Type.String(),
+  type: Type.String({ description: 'of the records that it signs' }),
+  zone: Type.String({ description: 'whose key it is' }),
+  keyTag: Type.Integer(),
+  algorithm: Type.Integer(),
+  ttl: Type.Integer({ description: 'the most that the TTL may be' }),
+  expiresAt: Type.String({ format: 'date-time' }),
+})
+export type SignatureText = Static<typeof SignatureView>
+
 export const AnswerView = Type.Object({
   rcode: Type.String({ description: 'such as NOERROR or NXDOMAIN' }),
   authoritative: Type.Boolean(),
@@ -45,6 +56,9 @@ export const AnswerView = Type.Object({
   byChance: Type.Boolean({ description: 'whether the same client may get another one the next time' }),
   records: Type.Array(RecordView),
   authority: Type.Array(RecordView),
+  signatures: Type.Array(SignatureView, {
+    description: 'of those records, for who asks for them; none where the zone is not signed',
+  }),
 })
 export type AnswerText = Static<typeof AnswerView>
 

@@ -61,7 +61,7 @@ export class OwnZones {
   }
 
   /**
-   * What a client is answered, without a limit to the length, and why so. Draws by chance and turns are this object's own: it can't tell
+   * What a client is answered that asks for signatures too, without a limit to the length, and why so. Draws by chance and turns are this object's own: it can't tell
    * what another query was given.
    *
    * @param name absolute, with or without the final dot, in presentation form
@@ -77,7 +77,7 @@ export class OwnZones {
     // The whole address, so that the response tells the scope.
     const octets = isMappedIpv4(address) ? address.subarray(12) : address
     const network = { ipv6: octets.length === 16, bits: 8 * octets.length, octets }
-    const message = this.#ask(subnetQuery(hostnameToWire(parseHostname(name)), number, network))
+    const message = this.#ask(subnetQuery(hostnameToWire(parseHostname(name)), number, network, true))
     const { scope, choices } = this.#responder.walk
     return { message, scope, services: choices.list() }
   }

@@ -15,13 +15,30 @@ export interface SubnetOf {
  *
  * @param name in wire form
  */
-export function subnetQuery(name: Uint8Array, type: number, { ipv6, bits, octets }: SubnetOf): Uint8Array {
+export function subnetQuery(
+  name: Uint8Array,
+  type: number,
+  { ipv6, bits, octets }: SubnetOf,
+  dnssecOk = false,
+): Uint8Array {
   const address = octets.subarray(0, Math.ceil(bits / 8))
   const { length } = address
   // ID and flags, then one question and one additional record.
   const header = [0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 1]
   const question = [...name, type >>> 8, type & 0xff, 0, classes.in]
-  const opt = [0, 0, types.opt, streamPayload >>> 8, streamPayload & 0xff, 0, 0, 0, 0, 0, length + 8]
+  const opt = [
+    0,
+    0,
+    types.opt,
+    streamPayload >>> 8,
+    streamPayload & 0xff,
+    0,
+    0,
+    dnssecOk ? 0x80 : 0,
+    0,
+    0,
+    length + 8,
+  ]
   const subnet = [0, optionCodes.clientSubnet, 0, length + 4, 0, ipv6 ? 2 : 1, bits, 0, ...address]
   return Uint8Array.from([...header, ...question, ...opt, ...subnet])
 }
