@@ -102,10 +102,11 @@ export class SignAhead implements Disposable {
     const catalog = this.#options.catalog()
     const services = [...this.#marked]
     this.#marked.clear()
-    const looked = services.flatMap((name) => {
+    const planned = services.flatMap((name) => {
       const book = catalog.services.has(name) ? this.#options.bookOf(name) : null
-      return book === null || book.size > mostSets ? [] : [{ name, book }]
+      return book === null ? [] : [{ name, book }]
     })
+    const looked = planned.filter(({ book }) => book.size <= mostSets)
     const byPool = new Map<string, typeof looked>()
     for (const each of looked) {
       for (const pool of catalog.poolsOf(each.name)) {
@@ -118,8 +119,8 @@ export class SignAhead implements Disposable {
       const pool = catalog.pools.get(name)
       for (const other of pool === undefined ? [] : this.#others(pool)) yield* this.#signed(other, there)
     }
-    // One that was planned again meanwhile is looked at again.
-    for (const { name, book } of looked) if (!this.#marked.has(name)) book.prune()
+    // One that was planned again meanwhile is looked at again. Those with very many sets forget as well: other weights are other sets.
+    for (const { name, book } of planned) if (!this.#marked.has(name)) book.prune()
   }
 
   *#signed(

@@ -1,4 +1,5 @@
 /** Plans of services in signed zones: what waits for signatures, and what does not. The signing thread is the real one. */
+import { setImmediate as immediate } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { Catalog, type CatalogZone } from '../../../src/controlplane/catalog/catalog.ts'
 import type { ServedKey } from '../../../src/controlplane/model/dnssec.ts'
@@ -20,6 +21,7 @@ import { ServiceSignatures } from '../../../src/controlplane/signing/service-sig
 import { setKey } from '../../../src/controlplane/signing/set-key.ts'
 import { SigningThread } from '../../../src/controlplane/signing/signing-thread.ts'
 import { AnswerReader } from '../../../src/dataplane/counters.ts'
+import { maxSets } from '../../../src/dataplane/image/answer-sets.ts'
 import { PlanImage } from '../../../src/dataplane/image/plan.ts'
 import type { ServingUpdate } from '../../../src/dataplane/image/serving-set.ts'
 import { types } from '../../../src/dataplane/wire/constants.ts'
@@ -246,6 +248,27 @@ t.test('what one member less or more comes to is signed ahead', async (t) => {
   measured.set('web/m2', 'up')
   await publisher.refresh(['web'])
   t.equal(answersOf(plans()), 3)
+})
+
+t.test('a service with very many sets forgets those of weights that it had before', async (t) => {
+  const { adopt, served, signAhead, signing, planner, signatures } = await setUp(t)
+  signAhead()
+  const many = (first: number) =>
+    pool(
+      'web',
+      Array.from({ length: 100 }, (_, i) =>
+        member(`m${i}`, `192.0.2.${i + 1}`, { weight: i === 0 ? first : 10 + i }),
+      ),
+      { select: 'weighted', answers: 3 },
+    )
+  for (const weight of [1, 2, 3, 4]) {
+    await adopt({ pools: [many(weight)], zones: [zoneOf(apex, [served])] })
+    await signatures.settled()
+  }
+  const book = signing.bookOf(www, planner.catalog)!
+  // Four times what a plan has were signed.
+  while (book.size > 2 * maxSets) await immediate()
+  t.ok(book.size > 1024, 'those of the last plan are there')
 })
 
 t.test('a service is signed as its zone is whose image is served', async (t) => {
