@@ -34,15 +34,18 @@ export class PlanSigning {
     return this.#signatures.bookOf(found, next?.zoneOf(found) ?? this.#zoneOf(found, catalog))
   }
 
-  /** @returns null when signatures are missing: they are asked for */
+  /** @returns null when signatures are missing: `book.missing` has which */
   compile(book: ServiceBook, trees: PlanTrees): SharedArrayBuffer | null {
     book.begin()
     const { owner, ttlSeconds } = book
     const image = compilePlan(trees.ipv4, trees.ipv6, { owner, ttlSeconds, signatures: book })
     this.ahead?.mark(book.service)
-    if (book.missing.size === 0) return image
-    this.#signatures.ask(book, book.missing)
-    return null
+    return book.missing.size === 0 ? image : null
+  }
+
+  /** Has signed what a plan lacks. */
+  ask(book: ServiceBook, missing: ReadonlySet<string>): void {
+    this.#signatures.ask(book, missing)
   }
 
   /**

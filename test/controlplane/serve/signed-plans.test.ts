@@ -2,6 +2,7 @@
 import { setImmediate as immediate } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { Catalog, type CatalogZone } from '../../../src/controlplane/catalog/catalog.ts'
+import type { Vitals } from '../../../src/controlplane/health/checked-member.ts'
 import type { ServedKey } from '../../../src/controlplane/model/dnssec.ts'
 import type { HealthState } from '../../../src/controlplane/model/observation.ts'
 import type { Pool } from '../../../src/controlplane/model/pool.ts'
@@ -63,6 +64,7 @@ async function setUp(t: Test) {
   t.teardown(() => thread.stop())
   const updates: ServingUpdate[] = []
   const measured = new Map<string, HealthState>()
+  const percents = new Map<string, number>()
   const now = () => new Date()
   const answers = new AnswerCounters(() => new AnswerReader([]))
   const locations = new LocationMaps({
@@ -94,7 +96,10 @@ async function setUp(t: Test) {
     facts: {
       measured: (poolName, name) => measured.get(`${poolName}/${name}`) ?? 'up',
       lastKnown: () => null,
-      vitals: () => null,
+      vitals: (_, name) => {
+        const weightPercent = percents.get(name)
+        return weightPercent === undefined ? null : ({ weightPercent, backSince: null } as Vitals)
+      },
       latencyMs: () => null,
     },
     resolution: () => t.fail('there is no host') as never,
@@ -178,6 +183,7 @@ async function setUp(t: Test) {
     planner,
     locations,
     measured,
+    percents,
     served,
     stepOf,
     plans,
@@ -229,6 +235,25 @@ t.test(
     t.equal(answersOf(plans()), 2, 'by now it is signed')
   },
 )
+
+t.test('weights that change faster than answers are signed hold up no verdict', async (t) => {
+  const { adopt, plans, served, publisher, measured, percents, nextSigned, signatures } = await setUp(t)
+  const members = Array.from({ length: 100 }, (_, i) => member(`m${i}`, `192.0.2.${i + 1}`))
+  const many = pool('web', members, { select: 'weighted', answers: 3, monitor: 'm' })
+  await adopt({ pools: [many], zones: [zoneOf(apex, [served])] })
+  plans()
+  measured.set('web/m0', 'down')
+  let most = 0
+  for (let percent = 1, served = 0; served === 0; percent = (percent % 99) + 1) {
+    const signed = nextSigned()
+    percents.set('m1', percent)
+    await publisher.refresh(['web'])
+    most = Math.max(most, signatures.waiting.answers)
+    await signed
+    served = plans().length
+  }
+  t.ok(most <= maxSets, 'no more is signed than one plan needs')
+})
 
 t.test('what one member less or more comes to is signed ahead', async (t) => {
   const { adopt, plans, served, measured, publisher, signAhead, rrsig, nextReport } = await setUp(t)
