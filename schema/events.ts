@@ -4,6 +4,7 @@ import {
   eventKinds,
   overrideActions,
   poolConditions,
+  rolloverTurns,
   serviceConditions,
   sourceStates,
   steeringTurns,
@@ -52,6 +53,7 @@ export const events = pgTable(
       gradual: sql`${t.reason} is not null and ${word('what', gradualTurns)} and ${t.detail} ?& array['change', 'percent', 'services', 'pools', 'actor']`,
       feed: sql`${t.detail} ? 'feed' and ${changed(sourceStates)}`,
       steering: sql`${t.pool} is not null and ${t.reason} is not null and ${word('what', steeringTurns)} and ${t.detail} ?& array['feed', 'entity', 'column']`,
+      dnssec: sql`${t.reason} is not null and ${word('what', rolloverTurns)} and ${t.detail} ? 'zone'`,
       hold: sql`${named} and ${t.reason} is not null and ${t.detail} ? 'until'`,
     }
     const cases = eventKinds.map((kind) => sql`when ${sql.raw(`'${kind}'`)} then ${shapes[kind]}`)

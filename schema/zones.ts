@@ -24,6 +24,15 @@ export const zones = pgTable(
     signingAlgorithm: integer('signing_algorithm'),
     /** By what it proves that something is not there; null for NSEC, and where it is not signed. */
     signingDenial: text('signing_denial'),
+    signingKeys: text('signing_keys', { enum: ['csk', 'split'] })
+      .notNull()
+      .default('csk'),
+    signingMaxTtlSeconds: integer('signing_max_ttl_seconds').notNull().default(259_200),
+    signingPropagationSeconds: integer('signing_propagation_seconds').notNull().default(3600),
+    signingParentServers: text('signing_parent_servers').array().notNull().default([]),
+    signingForeignKeys: text('signing_foreign_keys').array().notNull().default([]),
+    /** Until when caches may have what was served of it under greater TTLs than `signing_max_ttl_seconds`; null: that is over. */
+    cachedUntil: instant('cached_until'),
     /** When signatures were last made anew for their age; null for never. */
     renewedAt: instant('renewed_at'),
     /** Without its RRsets. */
@@ -43,6 +52,11 @@ export const zones = pgTable(
     check('zones_minimum_check', isTtl(t.minimumSeconds)),
     check('zones_ttl_check', isTtl(t.ttlSeconds)),
     check('zones_serial_check', sql`${t.serial} between 0 and 4294967295`),
+    check('zones_signing_keys_check', sql`${t.signingKeys} in ('csk', 'split')`),
+    check(
+      'zones_signing_times_check',
+      sql`${t.signingMaxTtlSeconds} > 0 and ${t.signingPropagationSeconds} > 0`,
+    ),
     check('zones_signing_algorithm_check', sql`${t.signingAlgorithm} in (13, 15)`),
     check('zones_signing_denial_check', sql`${t.signingDenial} = 'nsec3'`),
     check('zones_fixed_serial_check', sql`${t.fixedSerial} between 0 and 4294967295`),

@@ -4,11 +4,26 @@ export interface DnssecKeyReply {
   readonly tag: number
   readonly algorithm: number
   readonly flags: number
+  readonly role: string
   readonly state: string
   readonly since: string
   /** RDATA. */
   readonly dnskey: string
   readonly ds: string
+  /** Whether the parent is to have that. */
+  readonly atParent: boolean
+  readonly published: boolean
+}
+
+export interface DnssecRolloverReply {
+  readonly goal: string
+  readonly step: string
+  readonly steps: readonly string[]
+  readonly reverting: boolean
+  readonly stepSince: string
+  readonly due: string | null
+  readonly waitsFor: string
+  readonly parent: string | null
 }
 
 /** The reply of `/v1/zones/{apex}/dnssec`. */
@@ -18,6 +33,7 @@ export interface DnssecReply {
   readonly denial?: string
   readonly status: {
     readonly keys: readonly DnssecKeyReply[]
+    readonly rollover: DnssecRolloverReply | null
     readonly signatures: {
       readonly count: number
       readonly made: number
@@ -32,10 +48,15 @@ export interface DnssecReply {
 export const dsFormats = ['ds', 'dnskey', 'delv', 'unbound'] as const
 export type DsFormat = (typeof dsFormats)[number]
 
-/** A line each of the keys that sign; none when the zone is not signed. */
+/**
+ * A line each of the keys that the parent is to have, or that may be trusted by who trusts a key; none when the zone is not signed.
+ */
 export function dsLines(apex: string, { status }: DnssecReply, format: DsFormat): string[] {
   const name = apex === '.' ? '.' : `${apex}.`
-  const keys = status.keys.filter(({ state }) => state === 'active')
+  const isFor = format === 'ds' || format === 'dnskey'
+  const keys = status.keys.filter(({ role, published, atParent }) =>
+    isFor ? atParent : published && role !== 'zsk',
+  )
   switch (format) {
     case 'ds':
       return keys.map(({ ds }) => `${name} 3600 IN DS ${ds}`)
@@ -53,17 +74,33 @@ export function dsLines(apex: string, { status }: DnssecReply, format: DsFormat)
   }
 }
 
-export function statusLines(
-  apex: string,
-  { enabled, denial, status: { keys, signatures } }: DnssecReply,
-): string[] {
+export function statusLines(apex: string, { enabled, denial, status }: DnssecReply): string[] {
+  const { keys, rollover, signatures } = status
   const signed = keys.map(
-    ({ tag, algorithm, state, since }) =>
-      `key ${tag}, algorithm ${algorithm}: ${state} since ${timeText(since)}`,
+    ({ tag, role, algorithm, state, since }) =>
+      `${role} ${tag}, algorithm ${algorithm}: ${state} since ${timeText(since)}`,
   )
   if (!enabled) return [`zone ${apex} is not signed`, ...signed]
   const hashed = denial === 'nsec3' ? ', and hides its names (nsec3)' : ''
-  return [`zone ${apex} is signed${hashed}`, ...signed, ...signatureLines(signatures)]
+  return [
+    `zone ${apex} is signed${hashed}`,
+    ...signed,
+    ...rolloverLines(rollover),
+    ...signatureLines(signatures),
+  ]
+}
+
+function rolloverLines(rollover: DnssecRolloverReply | null): string[] {
+  if (rollover === null) return []
+  const { goal, step, steps, reverting, stepSince, due, waitsFor, parent } = rollover
+  const what = goal === 'unsigned' ? 'it is to be signed no more' : 'its keys are rolled over'
+  const back = reverting ? ', on its way back' : ''
+  const until = due === null ? '' : `, until ${timeText(due)} at the least`
+  return [
+    `${what}${back}: step ${step} of ${steps.join(', ')}, since ${timeText(stepSince)}`,
+    `it waits${until}: ${waitsFor}`,
+    ...(parent === null ? [] : [`the parent: ${parent}`]),
+  ]
 }
 
 function signatureLines(signatures: DnssecReply['status']['signatures']): string[] {

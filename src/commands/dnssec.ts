@@ -2,7 +2,12 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { UsageError } from '../config.ts'
-import { type SigningAlgorithm, signingAlgorithms } from '../controlplane/model/dnssec.ts'
+import {
+  keyLayouts,
+  keyRoles,
+  type SigningAlgorithm,
+  signingAlgorithms,
+} from '../controlplane/model/dnssec.ts'
 import { printable } from '../terminal-text.ts'
 import type { ApiClient } from './api-client.ts'
 import { type DnssecReply, dsFormats, dsLines, statusLines } from './dnssec-text.ts'
@@ -30,6 +35,13 @@ const enable = defineCommand({
       summary:
         'nsec, by which anybody can find all names of the zone, or nsec3, which hides them; nsec unless said otherwise',
     },
+    keys: {
+      type: 'string',
+      value: 'LAYOUT',
+      choices: keyLayouts,
+      summary:
+        'csk, one key for all, or split, one for keys (KSK) and one for the rest (ZSK); csk unless said otherwise',
+    },
     ...jsonOption,
     ...serverOptions,
   },
@@ -44,9 +56,10 @@ const enable = defineCommand({
     },
   ],
   notes: 'Until the parent has that DS nobody validates, so nothing can break; take your time to look at it.',
-  async run({ zone }, { algorithm = '13', denial = 'nsec', json = false, ...given }) {
+  async run({ zone }, { algorithm = '13', denial = 'nsec', keys, json = false, ...given }) {
     const apex = parseApex(zone)
-    const body = { enabled: true, algorithm: algorithmOf(algorithm), denial }
+    const layout = keys === undefined ? {} : { keys }
+    const body = { enabled: true, algorithm: algorithmOf(algorithm), denial, ...layout }
     const reply = await ask(theServer(given, process.env), apex, '', { method: 'PUT', body })
     if (json) return printJson(reply)
     const lines = ['signed. Its parent is to have:', ...dsLines(apex, reply, 'ds')]
@@ -57,13 +70,13 @@ const enable = defineCommand({
 const disable = defineCommand({
   arguments: zoneArgument,
   options: {
-    force: { type: 'boolean', summary: 'whatever the parent says' },
+    force: { type: 'boolean', summary: 'whatever the parent says, and in the middle of a rollover' },
     ...serverOptions,
   },
   examples: [{ line: 'pooldns dnssec disable example.org', does: 'unless its parent still has a DS' }],
   notes:
     'While the parent has a DS, validators take a zone without signatures for bogus: have the DS taken away first, and wait until it is out of ' +
-    'caches. The key is kept: "dnssec enable" signs with it again.',
+    'caches, or let "dnssec roll --unsigned" do both. The key is kept: "dnssec enable" signs with it again.',
   async run({ zone }, { force = false, ...given }) {
     const apex = parseApex(zone)
     const query = force ? '?force=true' : ''
@@ -80,6 +93,76 @@ const status = defineCommand({
   async run({ zone }, { json = false, ...given }) {
     const apex = parseApex(zone)
     const reply = await ask(theServer(given, process.env), apex)
+    if (json) printJson(reply)
+    else process.stdout.write(`${statusLines(apex, reply).map(printable).join('\n')}\n`)
+  },
+})
+
+const roll = defineCommand({
+  arguments: zoneArgument,
+  options: {
+    key: {
+      type: 'string',
+      value: 'ROLE',
+      choices: keyRoles,
+      summary: 'which key gets a successor: csk, ksk or zsk; all unless said otherwise',
+    },
+    algorithm: {
+      type: 'string',
+      value: 'NUMBER',
+      choices: ['13', '15'],
+      summary: 'the algorithm of the new keys; the same unless said otherwise',
+    },
+    keys: {
+      type: 'string',
+      value: 'LAYOUT',
+      choices: keyLayouts,
+      summary: 'csk or split: which keys there are afterwards; the same unless said otherwise',
+    },
+    unsigned: {
+      type: 'boolean',
+      summary: 'no new keys: ask the parent to take the DS away, then sign no more',
+    },
+    cancel: { type: 'boolean', summary: 'take the rollover back that is under way' },
+    'ds-seen': {
+      type: 'boolean',
+      summary: 'say that the parent has the DS that it is to have, where this server can not ask it',
+    },
+    ...jsonOption,
+    ...serverOptions,
+  },
+  examples: [
+    {
+      line: 'pooldns dnssec roll example.org',
+      does: 'begins to put another key in the place of the one that there is',
+    },
+    {
+      line: 'pooldns dnssec roll example.org --key zsk',
+      does: 'of a zone with two, the one that the parent does not know',
+    },
+    {
+      line: 'pooldns dnssec roll example.org --algorithm 15',
+      does: 'takes it from one algorithm to another',
+    },
+  ],
+  notes:
+    'It takes hours to days, goes on by itself, and never has anybody take the zone for bogus. "dnssec status" says what it waits for. ' +
+    'Where the parent does not look for CDS itself, give it what "dnssec ds" says once "dnssec status" waits for it.',
+  async run({ zone }, { cancel = false, 'ds-seen': dsSeen = false, json = false, ...rest }) {
+    const apex = parseApex(zone)
+    const { key, algorithm, keys, unsigned = false, ...given } = rest
+    const wanted = {
+      ...(key === undefined ? {} : { key }),
+      ...(algorithm === undefined ? {} : { algorithm: algorithmOf(algorithm) }),
+      ...(keys === undefined ? {} : { keys }),
+      ...(unsigned ? { unsigned } : {}),
+    }
+    const isBegun = !cancel && !dsSeen
+    if ((cancel && dsSeen) || (!isBegun && Object.keys(wanted).length > 0))
+      throw new UsageError('--cancel and --ds-seen each stand alone')
+    const path = isBegun ? '/roll' : cancel ? '/cancel-roll' : '/ds-seen'
+    const init = { method: 'POST', ...(isBegun ? { body: wanted } : {}) }
+    const reply = await ask(theServer(given, process.env), apex, path, init)
     if (json) printJson(reply)
     else process.stdout.write(`${statusLines(apex, reply).map(printable).join('\n')}\n`)
   },
@@ -118,7 +201,15 @@ const importKey = defineCommand({
     ...zoneArgument,
     file: { summary: 'one of the two files K*.key and K*.private, or their name without that' },
   },
-  options: serverOptions,
+  options: {
+    role: {
+      type: 'string',
+      value: 'ROLE',
+      choices: keyRoles,
+      summary: 'csk, ksk or zsk; unless said otherwise zsk for a key of flags 256, else csk',
+    },
+    ...serverOptions,
+  },
   examples: [
     {
       line: 'pooldns dnssec import-key example.org Kexample.org.+013+12345',
@@ -127,13 +218,13 @@ const importKey = defineCommand({
   ],
   notes:
     'It takes the admin token. The zone must not be signed here yet; "dnssec enable" then signs with this key.',
-  async run({ zone, file }, given) {
+  async run({ zone, file }, { role, ...given }) {
     const apex = parseApex(zone)
     const name = file.replace(/\.(?:key|private)$/, '')
     const [key, secret] = await Promise.all([read(`${name}.key`), read(`${name}.private`)])
     await ask(theServer(given, process.env), apex, '/import-key', {
       method: 'POST',
-      body: { key, private: secret },
+      body: { key, private: secret, ...(role === undefined ? {} : { role }) },
     })
   },
 })
@@ -179,6 +270,7 @@ export const dnssec: CommandGroup = {
     { name: 'enable', summary: 'have a zone signed', load: async () => enable },
     { name: 'disable', summary: 'have it signed no more', load: async () => disable },
     { name: 'status', summary: 'keys, and until when signatures are good', load: async () => status },
+    { name: 'roll', summary: 'put other keys in the place of those that there are', load: async () => roll },
     { name: 'ds', summary: 'what the parent, or a validator, is to know', load: async () => ds },
     { name: 'import-key', summary: 'take in a key of BIND', load: async () => importKey },
     { name: 'export-key', summary: 'write a key as BIND has it', load: async () => exportKey },

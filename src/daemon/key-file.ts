@@ -4,7 +4,7 @@ import type { Config } from '../config.ts'
 import { type KeyFile, readOrMakeKeyFile } from '../controlplane/dnssec/key-file.ts'
 import { SealError } from '../controlplane/dnssec/sealing.ts'
 import { makeKeyParts, sealKey } from '../controlplane/dnssec/zone-key.ts'
-import type { KeyMaker } from '../controlplane/model/dnssec.ts'
+import { type KeyMaker, keyFlags } from '../controlplane/model/dnssec.ts'
 import { ControlError } from '../controlplane/model/errors.ts'
 
 /** The file that the keys of zones are sealed by. Made where nobody said which. */
@@ -30,5 +30,5 @@ export function orConflict<T>(what: string, work: () => T): T {
 }
 
 export function keyMaker(keyFile: KeyFile): KeyMaker {
-  return (apex, algorithm) => sealKey(secretOf(keyFile), apex, makeKeyParts(algorithm))
+  return (apex, algorithm, role) => sealKey(secretOf(keyFile), apex, makeKeyParts(algorithm), keyFlags[role])
 }

@@ -21,6 +21,7 @@ import { PendingOverrides } from './pending-overrides.ts'
 import { makeProbeRecorder } from './probes.ts'
 import { makeQueryRecorder } from './query-log.ts'
 import { Readiness } from './readiness.ts'
+import { Rollovers } from './rollovers.ts'
 import { Signing } from './signing.ts'
 import { SteeringFeeds } from './steering-feeds.ts'
 import { counted, logged } from './telemetry.ts'
@@ -76,6 +77,10 @@ export function joinParts(ground: Ground) {
     signing,
     words,
   })
+  const rollovers = new Rollovers(ground, {
+    watch: signing.watch,
+    served: () => configuration.publisher.revision,
+  })
   const overrides = new EndingOverrides(ground)
   const gradual: GradualChanges = new GradualChanges(ground, {
     answers,
@@ -98,6 +103,7 @@ export function joinParts(ground: Ground) {
     answers,
     configuration,
     signing,
+    rollovers,
     overrides,
     gradual,
     feeds,
@@ -142,6 +148,7 @@ export function listenersAmong(parts: Parts): Listeners {
     pending: pending.hears,
     configuration: configuration.hears,
     signing: parts.signing.hears,
+    rollovers: parts.rollovers.hears,
   }
 }
 

@@ -166,6 +166,7 @@ export async function startDaemon(
     hosts,
     overrides,
     pending,
+    rollovers,
     signing,
     steeringFeeds,
   } = parts
@@ -184,9 +185,10 @@ export async function startDaemon(
   if (parts.probes !== null) begun.use(parts.probes)
   // Ends the probes, whose last verdicts are still told, and leaves the fleet.
   begun.use(health)
-  // End what goes by time: readings of feeds, lookups, weights that rise, drains, overrides, gradual changes, signatures. Nothing changes an answer any more.
+  // End what goes by time: readings of feeds, lookups, weights that rise, drains, overrides, gradual changes, signatures, rollovers of keys. Nothing changes an answer any more.
   begun.use(gradual)
   begun.use(signing)
+  begun.use(rollovers)
   begun.use(steeringFeeds)
   // Calls off what is asked of sources of feeds.
   begun.use(feeds)
@@ -296,6 +298,7 @@ async function bringUp(parts: Parts, http: ListenAddress): Promise<void> {
   readiness.go('checked')
   // What gains traffic is known now.
   gradual.start()
+  parts.rollovers.start()
   const { name: udpBackend, reason } = dataPlane.backend
   log.info({ udpBackend, reason, workers: config.workers }, 'UDP backend')
   const dns = dataPlane.bound.map(formatListenAddress)

@@ -160,7 +160,7 @@ async function disabled(t: Test, { daemon }: Signed): Promise<void> {
   const dnssecOk = { edns: { flags: 0x8000 } }
   const { answer } = readResponse(await client.insist(query('www.example.test', 'A', dnssecOk)))
   t.same(answer.length, 2, 'two addresses and no signature')
-  t.match(await pooldns(daemon, 'dnssec', 'status', apex), /is not signed\nkey \d+, algorithm 13: retired/)
+  t.match(await pooldns(daemon, 'dnssec', 'status', apex), /is not signed\ncsk \d+, algorithm 13: retired/)
 }
 
 t.test(

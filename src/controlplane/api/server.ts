@@ -29,6 +29,7 @@ import { identifyClient } from './clients/trusted-proxies.ts'
 import { WrongTokens } from './clients/wrong-tokens.ts'
 import { configRoutes } from './configuration/config.ts'
 import { dnssecKeyRoutes, dnssecRoutes } from './configuration/dnssec.ts'
+import { dnssecRollRoutes } from './configuration/dnssec-roll.ts'
 import { feedRoutes } from './configuration/feeds.ts'
 import { memberRoutes } from './configuration/members.ts'
 import { monitorRoutes } from './configuration/monitors.ts'
@@ -244,6 +245,7 @@ async function guardedRoutes(guarded: FastifyInstance, context: ApiContext, answ
   zoneRoutes(guarded, context)
   rrsetRoutes(guarded, context)
   dnssecRoutes(guarded, context)
+  dnssecRollRoutes(guarded, context)
   eventRoutes(guarded, context)
   auditRoutes(guarded, context)
   failBackRoutes(guarded, context)

@@ -17,7 +17,7 @@ import { SigningError } from '../dnssec/rrset-signer.ts'
 import { isGiven, reportOf, signZone, type UnsignedZone } from '../dnssec/sign-zone.ts'
 import { SignatureBook } from '../dnssec/signature-book.ts'
 import { type SigningKey, signingKey } from '../dnssec/zone-key.ts'
-import type { ServedKey, SigningReport } from '../model/dnssec.ts'
+import { plainSigning, type ServedKey, type SigningReport } from '../model/dnssec.ts'
 import { type ServiceSlot, soaOf } from './zone-parts.ts'
 
 /** Takes RRsets; a compiler does. */
@@ -138,6 +138,7 @@ export class SignedZones {
         soa: soaOf(zone, name),
         rrsets: collected.rrsets,
         denial: zone.dnssec?.denial ?? ('nsec' as const),
+        signing: zone.dnssec ?? plainSigning,
         services: services.map((service) => ({ name: hostnameToWire(service.name), slot: service.slot })),
       }
       const signed =

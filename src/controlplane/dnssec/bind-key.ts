@@ -3,7 +3,7 @@
  * the DNSKEY as a line of a master file, and the same with `.private`, a line `Name: value` each (`Private-key-format: v1.3`).
  */
 import { hostnameToWire, parseName } from '../../dataplane/wire/name.ts'
-import { algorithmNames, csk, type SigningAlgorithm, signingAlgorithms } from '../model/dnssec.ts'
+import { algorithmNames, keyFlags, type SigningAlgorithm, signingAlgorithms } from '../model/dnssec.ts'
 import { ControlError } from '../model/errors.ts'
 import { dnskeyOf, type KeyParts, keyTag, privateKeyOf } from './zone-key.ts'
 
@@ -13,19 +13,23 @@ export interface BindKey {
   readonly private: string
 }
 
+/** A key, and the flags of its DNSKEY. */
+export type FlaggedParts = KeyParts & { readonly flags: number }
+type PublicParts = Omit<FlaggedParts, 'privateKey'>
+
 /** Name of the two files without their ends. */
-export function bindKeyName(apex: string, parts: Pick<KeyParts, 'algorithm' | 'publicKey'>): string {
+export function bindKeyName(apex: string, parts: PublicParts): string {
   const digits = (value: number, length: number) => String(value).padStart(length, '0')
   return `K${absolute(apex)}+${digits(parts.algorithm, 3)}+${digits(tagOf(parts), 5)}`
 }
 
 /** @param since for BIND's own book: from when on it is published and signs */
-export function formatBindKey(apex: string, parts: KeyParts, since: Date): BindKey {
-  const { algorithm, publicKey, privateKey } = parts
+export function formatBindKey(apex: string, parts: FlaggedParts, since: Date): BindKey {
+  const { algorithm, flags, publicKey, privateKey } = parts
   const time = since.toISOString().replace(/[-:T]|\.\d+Z$/g, '')
-  const rdata = `${csk} 3 ${algorithm} ${Buffer.from(publicKey).toString('base64')}`
+  const rdata = `${flags} 3 ${algorithm} ${Buffer.from(publicKey).toString('base64')}`
   return {
-    key: `; This is a key-signing key, keyid ${tagOf(parts)}, for ${absolute(apex)}\n${absolute(apex)} IN DNSKEY ${rdata}\n`,
+    key: `; This is a ${flags === keyFlags.zsk ? 'zone' : 'key'}-signing key, keyid ${tagOf(parts)}, for ${absolute(apex)}\n${absolute(apex)} IN DNSKEY ${rdata}\n`,
     private:
       `Private-key-format: v1.3\nAlgorithm: ${algorithm} (${algorithmNames[algorithm]})\n` +
       `PrivateKey: ${Buffer.from(privateKey).toString('base64')}\n` +
@@ -37,7 +41,7 @@ export function formatBindKey(apex: string, parts: KeyParts, since: Date): BindK
  * @returns the parts of the key
  * @throws ControlError `invalid` that says which of the texts is wrong and why; none of them is quoted
  */
-export function parseBindKey(apex: string, { key, private: secret }: BindKey): KeyParts {
+export function parseBindKey(apex: string, { key, private: secret }: BindKey): FlaggedParts {
   const published = parseKeyFile(apex, key)
   const { algorithm, privateKey } = parsePrivateFile(secret)
   if (algorithm !== published.algorithm) {
@@ -55,7 +59,7 @@ export function parseBindKey(apex: string, { key, private: secret }: BindKey): K
   return parts
 }
 
-function parseKeyFile(apex: string, text: string): Omit<KeyParts, 'privateKey'> {
+function parseKeyFile(apex: string, text: string): PublicParts {
   const line = text
     .split('\n')
     .map((each) => each.replace(/;.*$/, '').trim())
@@ -72,8 +76,9 @@ function parseKeyFile(apex: string, text: string): Omit<KeyParts, 'privateKey'> 
   const number = algorithmOf(algorithm!)
   if (number === null)
     throw refusal('key', `algorithm ${algorithm} is not 13 (ECDSAP256SHA256) or 15 (ED25519)`)
-  if (flags !== String(csk)) {
-    throw refusal('key', `its flags are ${flags}: a zone is signed by one key here, whose flags are ${csk}`)
+  if (flags !== String(keyFlags.csk) && flags !== String(keyFlags.zsk)) {
+    const known = `${keyFlags.csk} for a key that the parent knows, and ${keyFlags.zsk} for another one`
+    throw refusal('key', `its flags are ${flags}, and must be ${known}`)
   }
   const publicKey = Buffer.from(base64, 'base64')
   const length = number === 13 ? 64 : 32
@@ -83,7 +88,7 @@ function parseKeyFile(apex: string, text: string): Omit<KeyParts, 'privateKey'> 
       `its public key has ${publicKey.length} octets, and one of algorithm ${number} has ${length}`,
     )
   }
-  return { algorithm: number, publicKey }
+  return { algorithm: number, flags: Number(flags), publicKey }
 }
 
 function parsePrivateFile(text: string): Pick<KeyParts, 'algorithm' | 'privateKey'> {
@@ -117,8 +122,8 @@ function isOwner(apex: string, owner: string): boolean {
 const algorithmOf = (text: string): SigningAlgorithm | null =>
   signingAlgorithms.find((each) => String(each) === text) ?? null
 
-const tagOf = ({ algorithm, publicKey }: Pick<KeyParts, 'algorithm' | 'publicKey'>) =>
-  keyTag(dnskeyOf({ algorithm, flags: csk, publicKey: Buffer.from(publicKey).toString('base64') }))
+const tagOf = ({ algorithm, flags, publicKey }: PublicParts) =>
+  keyTag(dnskeyOf({ algorithm, flags, publicKey: Buffer.from(publicKey).toString('base64') }))
 
 const absolute = (apex: string) => (apex === '.' ? '.' : `${apex}.`)
 

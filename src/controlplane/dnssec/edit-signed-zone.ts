@@ -48,7 +48,11 @@ export function editSignedZone(
   const { image, name } = edit
   const soa = servedSoa(edit)
   if (denialTtlOf(image) !== soa.denialTtlSeconds || signaturesIn(image) !== book.size) return null
-  const given = [...edit.rrsets.map(cappedRrset), soa.rrset, ...apexRrsets(edit, keys)]
+  const given = [
+    ...edit.rrsets.map((rrset) => cappedRrset(edit, rrset)),
+    soa.rrset,
+    ...apexRrsets(edit, keys),
+  ]
   const names = new EditedNames(image, edit, edit.owners, given)
   const chain = image.isHashed
     ? changeHashedChain(image, name, names, soa.denialTtlSeconds)

@@ -5,8 +5,15 @@
 import type { WireRrset } from '../../dataplane/image/rrset-encoder.ts'
 import type { Signatures } from '../../dataplane/image/signatures.ts'
 import { types } from '../../dataplane/wire/constants.ts'
-import { parseType } from '../../dataplane/wire/rdata.ts'
-import { addedTypes, type Denial, type SigningReport } from '../model/dnssec.ts'
+import { rootName } from '../../dataplane/wire/name.ts'
+import { parseRdata, parseType } from '../../dataplane/wire/rdata.ts'
+import {
+  addedTypes,
+  type Denial,
+  keyTtlSeconds,
+  type SigningReport,
+  type ZoneSigning,
+} from '../model/dnssec.ts'
 import { hashedChain, nsec3Param } from './hashed-chain.ts'
 import { nsecChain, type SignedOwner, signedOwners } from './nsec-chain.ts'
 import { SigningError, signatureTimes } from './rrset-signer.ts'
@@ -14,14 +21,10 @@ import type { SignatureBook } from './signature-book.ts'
 import { SigningTable } from './signing-table.ts'
 import { dsOf, type SigningKey } from './zone-key.ts'
 
-/** RRs live no longer than that in caches: a signature has a week left at the least when it is handed out (RFC 6781 section 4.4.2). */
-export const mostTtlSeconds = 3 * 86_400
-/** Of what signing adds at the apex. */
-const keyTtlSeconds = 3600
-
 export interface UnsignedZone {
   /** As zones have it. */
   readonly apex: string
+  readonly signing: Pick<ZoneSigning, 'maxTtlSeconds' | 'foreignKeys'>
   /** Lower-cased wire form. */
   readonly name: Uint8Array
   readonly soa: { readonly rdata: Uint8Array; readonly ttlSeconds: number }
@@ -61,7 +64,7 @@ export function signZone(
   nowSeconds: number,
 ): SignedZone {
   const soa = servedSoa(zone)
-  const rrsets = [...zone.rrsets.map(cappedRrset), ...apexRrsets(zone, keys)]
+  const rrsets = [...zone.rrsets.map((rrset) => cappedRrset(zone, rrset)), ...apexRrsets(zone, keys)]
   const services = (zone.services ?? []).map((service) => service.name)
   const owners = signedOwners(zone.name, [soa.rrset, ...rrsets], services)
   const chain = chainOf(zone, owners, soa.denialTtlSeconds)
@@ -110,43 +113,50 @@ export function troubleOf(keys: readonly SigningKey[]): string | null {
   return keys.find((key) => key.trouble !== null)?.trouble ?? null
 }
 
-const capped = (ttlSeconds: number) => Math.min(ttlSeconds, mostTtlSeconds)
+/** RRs live no longer than that in caches: a signature has a week left at the least when it is handed out (RFC 6781 section 4.4.2). */
+const capped = ({ signing }: Pick<UnsignedZone, 'signing'>, ttlSeconds: number) =>
+  Math.min(ttlSeconds, signing.maxTtlSeconds)
 
 /** As it is served signed. */
-export const cappedRrset = (rrset: WireRrset): WireRrset => ({
+export const cappedRrset = (zone: UnsignedZone, rrset: WireRrset): WireRrset => ({
   ...rrset,
-  ttlSeconds: capped(rrset.ttlSeconds),
+  ttlSeconds: capped(zone, rrset.ttlSeconds),
 })
 
 /** The SOA as it is served signed, and the TTL of what denies: the lesser of its TTL and MINIMUM (RFC 9077 section 3). */
-export function servedSoa({ name, soa: { rdata, ttlSeconds } }: Pick<UnsignedZone, 'name' | 'soa'>) {
-  const served = capped(ttlSeconds)
+export function servedSoa(zone: Pick<UnsignedZone, 'name' | 'soa' | 'signing'>) {
+  const { name, soa } = zone
+  const { rdata } = soa
+  const served = capped(zone, soa.ttlSeconds)
   const minimum = Buffer.from(rdata).readUInt32BE(rdata.length - 4)
   const rrset: WireRrset = { owner: name, type: types.soa, ttlSeconds: served, rdata: [rdata] }
   return { rdata, ttlSeconds: served, rrset, denialTtlSeconds: Math.min(minimum, served) }
 }
 
-/** DNSKEY, and what asks the parent for the DS of it (RFC 7344). */
-function keyRrsets(
-  { apex, name }: Pick<UnsignedZone, 'apex' | 'name'>,
-  keys: readonly SigningKey[],
-): WireRrset[] {
-  const dnskeys = keys.filter(({ duties }) => duties.published).map(({ dnskey }) => dnskey)
-  const atParent = keys.filter(({ duties }) => duties.atParent).map(({ dnskey }) => dnskey)
+/** What asks the parent to have no DS (RFC 8078 section 4). */
+const noCds = Buffer.of(0, 0, 0, 0, 0)
+const noCdnskey = Buffer.of(0, 0, 3, 0, 0)
+
+/** DNSKEY, and what asks the parent for the DS of it (RFC 7344): of no key means for none. Others who sign too have theirs (RFC 8901). */
+function keyRrsets({ apex, name, signing }: UnsignedZone, keys: readonly SigningKey[]): WireRrset[] {
+  const foreign = signing.foreignKeys.map((text) => parseRdata('DNSKEY', text, rootName))
+  const published = keys.filter(({ duties }) => duties.published).map(({ dnskey }) => dnskey)
+  const own = keys.filter(({ duties }) => duties.atParent).map(({ dnskey }) => dnskey)
+  const atParent = own.length === 0 ? [] : [...own, ...foreign.filter(isEntry)]
   const rrset = (type: string, rdata: readonly Uint8Array[]): WireRrset => ({
     owner: name,
     type: parseType(type),
-    ttlSeconds: keyTtlSeconds,
+    ttlSeconds: Math.min(keyTtlSeconds, signing.maxTtlSeconds),
     rdata: [...rdata],
   })
   return [
-    rrset('DNSKEY', dnskeys),
-    rrset(
-      'CDS',
-      atParent.map((dnskey) => dsOf(apex, dnskey)),
-    ),
-    rrset('CDNSKEY', atParent),
+    rrset('DNSKEY', [...published, ...foreign]),
+    rrset('CDS', atParent.length === 0 ? [noCds] : atParent.map((dnskey) => dsOf(apex, dnskey))),
+    rrset('CDNSKEY', atParent.length === 0 ? [noCdnskey] : atParent),
   ]
 }
+
+/** Whether a key has the flag of those that the parent knows (RFC 3757 section 2). */
+const isEntry = (dnskey: Uint8Array) => (dnskey[1]! & 1) === 1
 
 const addedNumbers: ReadonlySet<number> = new Set(addedTypes.map(parseType))

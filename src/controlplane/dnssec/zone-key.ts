@@ -14,8 +14,8 @@ import {
 import { hostnameToWire } from '../../dataplane/wire/name.ts'
 import { parseType } from '../../dataplane/wire/rdata.ts'
 import {
-  csk,
   type KeyDuties,
+  keyFlags,
   type SealedKey,
   type ServedKey,
   type SigningAlgorithm,
@@ -56,12 +56,15 @@ export function makeKeyParts(algorithm: SigningAlgorithm): KeyParts {
   }
 }
 
-/** @param secret that of the key file */
-export function sealKey(secret: Uint8Array, apex: string, parts: KeyParts): SealedKey {
+/**
+ * @param secret that of the key file
+ * @param flags of the DNSKEY
+ */
+export function sealKey(secret: Uint8Array, apex: string, parts: KeyParts, flags = keyFlags.csk): SealedKey {
   const { algorithm } = parts
   const publicKey = Buffer.from(parts.publicKey).toString('base64')
   const sealed = seal(secret, parts.privateKey, aboutOf(apex, algorithm, publicKey))
-  return { algorithm, flags: csk, publicKey, sealed }
+  return { algorithm, flags, publicKey, sealed }
 }
 
 /** @throws SealError */

@@ -14,32 +14,65 @@ export const algorithmNames: Readonly<Record<SigningAlgorithm, string>> = {
 export const denials = ['nsec', 'nsec3'] as const
 export type Denial = (typeof denials)[number]
 
+/** `csk`: one key signs all. `split`: one signs what is about keys (KSK), another one the rest (ZSK). */
+export const keyLayouts = ['csk', 'split'] as const
+export type KeyLayout = (typeof keyLayouts)[number]
+
 /** What a zone says of being signed. */
 export interface ZoneSigning {
   readonly algorithm: SigningAlgorithm
   /** `nsec` is left out. */
   readonly denial?: 'nsec3'
+  readonly keys: KeyLayout
+  /** RRs have no greater TTL, whatever is written: so long a rollover waits for caches. */
+  readonly maxTtlSeconds: number
+  /** How long it may take until all servers, secondaries too, serve what has changed. */
+  readonly propagationSeconds: number
+  /** Servers of the parent as `address:port`, in the place of those that resolvers name. */
+  readonly parentServers: readonly string[]
+  /** Keys of others who sign the zone too (RFC 8901), as RDATA of DNSKEY. */
+  readonly foreignKeys: readonly string[]
 }
 
-/** As a zone has it, out of values that are all there. */
+/** A zone of which nothing is said but that it is signed. The TTL: a signature has a week left at the least when it is handed out. */
+export const plainSigning: ZoneSigning = {
+  algorithm: 13,
+  keys: 'csk',
+  maxTtlSeconds: 3 * 86_400,
+  propagationSeconds: 3600,
+  parentServers: [],
+  foreignKeys: [],
+}
+
+/** As a zone has it of which nothing else is said. */
 export function signingOf(algorithm: SigningAlgorithm, denial: Denial): ZoneSigning {
-  return denial === 'nsec' ? { algorithm } : { algorithm, denial }
+  const plain = { ...plainSigning, algorithm }
+  return denial === 'nsec' ? plain : { ...plain, denial }
 }
 
-/** `active`: signs. `retired`: signs no more; kept, so that the zone can be signed by it again. */
-export const keyStates = ['active', 'retired'] as const
+/** The greatest TTL of what signing adds at the apex. */
+export const keyTtlSeconds = 3600
+
+export const keyRoles = ['csk', 'ksk', 'zsk'] as const
+export type KeyRole = (typeof keyRoles)[number]
+
+/**
+ * `active`: does what its role says. `incoming`, `outgoing`: takes or gives its place in a rollover (`model/rollover.ts`). `retired`: does
+ * nothing; kept, so that the zone can be signed by it again.
+ */
+export const keyStates = ['active', 'incoming', 'outgoing', 'retired'] as const
 export type KeyState = (typeof keyStates)[number]
 
 /** Types that signing a zone adds, so that nobody else may write them into one. */
 export const addedTypes = ['RRSIG', 'NSEC', 'NSEC3', 'NSEC3PARAM', 'DNSKEY', 'CDS', 'CDNSKEY'] as const
 
-/** Flags of a DNSKEY that signs a zone and is an entry to it (RFC 4034 section 2.1.1): here one key does both. */
-export const csk = 257
+/** Flags of a DNSKEY that signs a zone (RFC 4034 section 2.1.1), and is an entry to it unless it is a ZSK. */
+export const keyFlags: Readonly<Record<KeyRole, number>> = { csk: 257, ksk: 257, zsk: 256 }
 
 /** A key whose private part nobody can read without the key file. */
 export interface SealedKey {
   readonly algorithm: SigningAlgorithm
-  /** Of the DNSKEY: `csk`. */
+  /** Of the DNSKEY. */
   readonly flags: number
   /** Octets of the DNSKEY's public key in base64. */
   readonly publicKey: string
@@ -69,13 +102,14 @@ export interface ServedKey extends SealedKey {
 
 /** A key as it is stored. */
 export interface ZoneKey extends SealedKey {
+  readonly role: KeyRole
   readonly state: KeyState
   /** When it became what it is. */
   readonly since: Date
 }
 
 /** Makes a key, and seals it. Throws `conflict` that says why none can be made. */
-export type KeyMaker = (apex: string, algorithm: SigningAlgorithm) => SealedKey
+export type KeyMaker = (apex: string, algorithm: SigningAlgorithm, role: KeyRole) => SealedKey
 
 /** What signing a zone came to on this node. Times are UNIX seconds. */
 export interface SigningReport {

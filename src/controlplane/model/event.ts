@@ -22,6 +22,7 @@ export const eventKinds = [
   'gradual',
   'feed',
   'steering',
+  'dnssec',
 ] as const
 export type EventKind = (typeof eventKinds)[number]
 
@@ -52,6 +53,10 @@ export const certificateTurns = ['ends-soon', 'renewed'] as const
  */
 export const steeringTurns = ['stale', 'fresh', 'shedding', 'shed-over', 'full', 'full-over'] as const
 export type SteeringTurn = (typeof steeringTurns)[number]
+
+/** What becomes of a rollover of a zone's keys. */
+export const rolloverTurns = ['begun', 'step', 'done', 'cancelled'] as const
+export type RolloverTurn = (typeof rolloverTurns)[number]
 
 /** What a node thinks of its own network. */
 export const trustStates = ['trusted', 'suspect'] as const
@@ -171,6 +176,15 @@ interface SteeringEvent extends Seen, ReadingKey {
   readonly reason: string
 }
 
+/** A rollover of a zone's keys was begun, took a step, or ended. */
+interface DnssecEvent extends Seen {
+  readonly kind: 'dnssec'
+  readonly zone: string
+  readonly what: RolloverTurn
+  /** What it does by now, such as `publish: new keys are published`. */
+  readonly reason: string
+}
+
 export type Event =
   | MemberEvent
   | PoolEvent
@@ -184,6 +198,7 @@ export type Event =
   | GradualEvent
   | FeedEvent
   | SteeringEvent
+  | DnssecEvent
 
 type WithoutNode<E> = E extends Event ? Omit<E, 'node'> : never
 /** An event as whoever sees it tells it; the recorder knows which node this is. */

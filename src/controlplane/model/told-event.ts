@@ -1,6 +1,6 @@
 /** Events as they are told, which is as JSON has them: what they are of, what became of it, and how bad that is. */
 
-import type { SteeringTurn } from './event.ts'
+import type { RolloverTurn, SteeringTurn } from './event.ts'
 
 /** The fields that kinds of events have; each has some of them. */
 export interface ToldEvent {
@@ -12,6 +12,7 @@ export interface ToldEvent {
   readonly address?: string
   readonly service?: string
   readonly feed?: string
+  readonly zone?: string
   /** Of what goes by a feed: whose value, and in which column. */
   readonly entity?: string
   readonly column?: string
@@ -40,6 +41,7 @@ export function subjectOf({
   address,
   service,
   feed,
+  zone,
   node,
   name,
   change,
@@ -52,6 +54,7 @@ export function subjectOf({
   const certificate = name === undefined ? '' : ` ${name}`
   if (pool !== undefined) return `${member === undefined ? pool : `${pool}/${member}`}${of}${certificate}`
   if (feed !== undefined) return `feed ${feed}`
+  if (zone !== undefined) return `zone ${zone}`
   return `node ${node}`
 }
 
@@ -62,6 +65,13 @@ const steeringNews: Readonly<Record<SteeringTurn, string>> = {
   'shed-over': 'sheds no more',
   full: 'is full',
   'full-over': 'is full no more',
+}
+
+const rolloverNews: Readonly<Record<RolloverTurn, string>> = {
+  begun: 'rolls its keys over',
+  step: 'goes on with its rollover',
+  done: 'is done with its rollover',
+  cancelled: 'has gone back in its rollover',
 }
 
 /** What became of it, such as `up -> down`; without the reason. */
@@ -77,6 +87,7 @@ export function newsOf(event: ToldEvent): string {
   if (kind === 'gradual')
     return `${what}, step ${event.step} of ${event.steps}, ${event.percent} %, by ${actor}`
   if (kind === 'steering') return steeringNews[what as SteeringTurn] ?? `${what}`
+  if (kind === 'dnssec') return rolloverNews[what as RolloverTurn] ?? `${what}`
   if (kind === 'hold') return `held down until ${until}`
   return 'is in no cache any more'
 }

@@ -9,7 +9,6 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import type { CatalogService, CatalogZone } from '../catalog/catalog.ts'
 import { signatureTimes } from '../dnssec/rrset-signer.ts'
-import { mostTtlSeconds } from '../dnssec/sign-zone.ts'
 import type { ServedKey, SigningReport } from '../model/dnssec.ts'
 import { type BookSubject, ServiceBook } from './service-book.ts'
 import type { SigningReply, SigningRequest } from './set-signer.ts'
@@ -80,13 +79,14 @@ export class ServiceSignatures {
     service: Pick<CatalogService, 'name' | 'ttlSeconds'>,
     zone: CatalogZone | undefined,
   ): ServiceBook | null {
-    if (zone === undefined || (zone.dnssec ?? null) === null) return null
+    const signing = zone?.dnssec ?? null
+    if (zone === undefined || signing === null) return null
     const books = this.#books.get(service.name) ?? []
     const subject = {
       service: service.name,
       apex: zone.apex,
       keys: zone.keys ?? noKeys,
-      ttlSeconds: Math.min(service.ttlSeconds, mostTtlSeconds),
+      ttlSeconds: Math.min(service.ttlSeconds, signing.maxTtlSeconds),
     }
     const known = books.find((book) => isOf(book, subject))
     if (known !== undefined) return known
@@ -321,7 +321,8 @@ function textOf(keys: readonly ServedKey[]): string {
 
 /** Equal for zones whose services are signed alike; of one that is not signed it is empty. */
 export function signingTextOf(zone: CatalogZone | undefined): string {
-  return zone === undefined || (zone.dnssec ?? null) === null ? '' : `signed ${textOf(zone.keys ?? noKeys)}`
+  const signing = zone?.dnssec ?? null
+  return signing === null ? '' : `signed ${signing.maxTtlSeconds} ${textOf(zone?.keys ?? noKeys)}`
 }
 
 const partsOf = (parts: Batch['parts']) => parts.reduce((sum, [, keys]) => sum + keys.length, 0)

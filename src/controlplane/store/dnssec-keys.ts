@@ -5,29 +5,35 @@
  *     from      to        by
  *     -         active    a zone is signed for the first time
  *     -         retired   a key is imported into a zone that is not signed
- *     retired   active    a zone is signed (again) with its algorithm: the newest one, so that its parent's DS stays good
- *     active    retired   the zone is signed no more, or is no more
+ *     retired   active    a zone is signed (again) with its algorithm: the newest one of each role, so that its parent's DS stays good
+ *     any       retired   the zone is signed no more, or is no more
+ *
+ * Those of a rollover are in `rollovers.ts`.
  */
-import { dnssecKeys } from '../../../schema/dnssec-keys.ts'
-import { and, desc, eq, inArray, sql } from '../../../schema/drizzle.ts'
+import { dnssecKeys, dnssecRollovers } from '../../../schema/dnssec-keys.ts'
+import { and, desc, eq, inArray, ne, sql } from '../../../schema/drizzle.ts'
+import { zones } from '../../../schema/zones.ts'
 import { hostnameToWire, maxNameLength } from '../../dataplane/wire/name.ts'
 import { hashLabelLength } from '../../dataplane/wire/owner-hash.ts'
 import {
   addedTypes,
-  allDuties,
+  type KeyRole,
+  keyFlags,
   type SealedKey,
   type ServedKey,
   type SigningAlgorithm,
   type ZoneKey,
+  type ZoneSigning,
 } from '../model/dnssec.ts'
 import { ControlError } from '../model/errors.ts'
+import { dutiesOf } from '../model/rollover.ts'
 import type { ZoneHead } from '../model/zone.ts'
 import { texts } from './neighbourhood.ts'
 import { throwIfAny } from './refusals.ts'
 import type { Tx, Write } from './transaction.ts'
 
 /** Keys of zones that there are none of any more are kept, but not without end. */
-const mostKeysOfZone = 16
+export const mostKeysOfZone = 16
 
 /** All keys of a zone, the newest first. */
 export async function listKeys(tx: Tx, apex: string): Promise<ZoneKey[]> {
@@ -40,20 +46,25 @@ export async function listKeys(tx: Tx, apex: string): Promise<ZoneKey[]> {
   return rows.map(keyOf)
 }
 
-/** The keys that sign, by the apex of their zones. @param apexes null for all */
+/** The keys that do something, by the apex of their zones. @param apexes null for all */
 export async function readActiveKeys(
   tx: Tx,
   apexes: readonly string[] | null,
 ): Promise<ReadonlyMap<string, readonly ServedKey[]>> {
   if (apexes?.length === 0) return new Map()
-  const isActive = eq(dnssecKeys.state, 'active')
+  const isOfUse = ne(dnssecKeys.state, 'retired')
   const rows = await tx
-    .select()
+    .select({ key: dnssecKeys, rollover: dnssecRollovers })
     .from(dnssecKeys)
-    .where(apexes === null ? isActive : and(isActive, inArray(dnssecKeys.apex, [...apexes])))
+    .leftJoin(dnssecRollovers, eq(dnssecRollovers.apex, dnssecKeys.apex))
+    .where(apexes === null ? isOfUse : and(isOfUse, inArray(dnssecKeys.apex, [...apexes])))
     .orderBy(dnssecKeys.id)
-  const byZone = Map.groupBy(rows, ({ apex }) => apex)
-  return new Map(Array.from(byZone, ([apex, keys]) => [apex, keys.map(keyOf).map(servedOf)]))
+  const byZone = Map.groupBy(rows, ({ key }) => key.apex)
+  const served = ({ key, rollover }: (typeof rows)[number]): ServedKey => {
+    const { algorithm, flags, publicKey, sealed, role, state } = keyOf(key)
+    return { algorithm, flags, publicKey, sealed, duties: dutiesOf(role, state, rollover) }
+  }
+  return new Map(Array.from(byZone, ([apex, keys]) => [apex, keys.map(served)]))
 }
 
 /**
@@ -72,33 +83,56 @@ export async function followSigning(write: Write, before: ZoneHead | null, after
         `"pooldns dnssec disable ${apex}" asks the parent first. Keep dnssec in what is written of the zone until then`,
     )
   }
-  if (was !== null && was.algorithm !== is.algorithm) {
-    throw new ControlError(
-      'conflict',
-      `zone ${apex} is signed with algorithm ${was.algorithm}, and can't be signed with ${is.algorithm} in one step: whoever validates would take it for bogus`,
-    )
-  }
   if (is.denial === 'nsec3' && hostnameToWire(apex).length + hashLabelLength > maxNameLength) {
     throw new ControlError(
       'conflict',
       `zone ${apex} can't be signed with nsec3: the hashes in the place of its names would be longer than names may be`,
     )
   }
-  if (was === null) await activate(write, apex, is.algorithm)
+  if (was === null) {
+    for (const role of rolesOf(is)) await activate(write, apex, is.algorithm, role)
+  } else await checkSettings(write, apex, was, is)
   await checkContents(write.tx, apex)
+}
+
+/** The keys that a zone is signed by. */
+export function rolesOf({ keys }: Pick<ZoneSigning, 'keys'>): readonly KeyRole[] {
+  return keys === 'split' ? ['ksk', 'zsk'] : ['csk']
+}
+
+/** What of the signing of a zone may be changed without a rollover. Throws `conflict` for the rest. */
+async function checkSettings(write: Write, apex: string, was: ZoneSigning, is: ZoneSigning): Promise<void> {
+  if (was.algorithm !== is.algorithm || was.keys !== is.keys) {
+    const how = ({ algorithm, keys }: ZoneSigning) => `algorithm ${algorithm} and keys: ${keys}`
+    throw new ControlError(
+      'conflict',
+      `zone ${apex} is signed with ${how(was)}, and can't be signed with ${how(is)} in one step, for whoever validates would take it for ` +
+        `bogus: "pooldns dnssec roll ${apex}" takes it from one to the other`,
+    )
+  }
+  if (was.maxTtlSeconds <= is.maxTtlSeconds) return
+  // What was served before lives on in caches for as long as it was allowed to.
+  const until = sql`clock_timestamp() + ${was.maxTtlSeconds + was.propagationSeconds} * interval '1 second'`
+  const cachedUntil = sql`greatest(${zones.cachedUntil}, ${until})`
+  write.send(write.tx.update(zones).set({ cachedUntil }).where(eq(zones.apex, apex)))
 }
 
 /** Says that no key of a zone signs any more. */
 export function retireKeys(write: Write, apexes: readonly string[]): void {
   const row = { state: 'retired', since: new Date() } as const
-  const active = and(inArray(dnssecKeys.apex, [...apexes]), eq(dnssecKeys.state, 'active'))
+  const active = and(inArray(dnssecKeys.apex, [...apexes]), ne(dnssecKeys.state, 'retired'))
   write.send(write.tx.update(dnssecKeys).set(row).where(active))
 }
 
 /** Takes a key in, which signs once its zone is signed. Throws `conflict` where there is one that signs. */
-export async function importKey(write: Write, apex: string, key: SealedKey): Promise<void> {
+export async function importKey(
+  write: Write,
+  apex: string,
+  key: SealedKey,
+  role: KeyRole = key.flags === keyFlags.zsk ? 'zsk' : 'csk',
+): Promise<void> {
   const keys = await listKeys(write.tx, apex)
-  if (keys.some(({ state }) => state === 'active')) {
+  if (keys.some(({ state }) => state !== 'retired')) {
     throw new ControlError('conflict', `zone ${apex} is signed already: a key is imported before that`)
   }
   const same = keys.find(
@@ -111,25 +145,30 @@ export async function importKey(write: Write, apex: string, key: SealedKey): Pro
   const own = and(eq(dnssecKeys.apex, apex), eq(dnssecKeys.publicKey, key.publicKey))
   write.send(
     same === undefined
-      ? write.tx.insert(dnssecKeys).values({ apex, ...key, state: 'retired', since })
-      : write.tx.update(dnssecKeys).set({ sealed: key.sealed, since }).where(own),
+      ? write.tx.insert(dnssecKeys).values({ apex, ...key, role, state: 'retired', since })
+      : write.tx.update(dnssecKeys).set({ sealed: key.sealed, flags: key.flags, role, since }).where(own),
   )
   const { sealed: _, ...shown } = key
-  write.audit('dnssec.import-key', apex, null, shown)
+  write.audit('dnssec.import-key', apex, null, { ...shown, role })
 }
 
-async function activate(write: Write, apex: string, algorithm: SigningAlgorithm): Promise<void> {
+async function activate(
+  write: Write,
+  apex: string,
+  algorithm: SigningAlgorithm,
+  role: KeyRole,
+): Promise<void> {
   const { tx } = write
   const since = new Date()
   const [known] = await tx
     .select()
     .from(dnssecKeys)
-    .where(and(eq(dnssecKeys.apex, apex), eq(dnssecKeys.algorithm, algorithm)))
+    .where(and(eq(dnssecKeys.apex, apex), eq(dnssecKeys.algorithm, algorithm), eq(dnssecKeys.role, role)))
     .orderBy(desc(dnssecKeys.since), desc(dnssecKeys.id))
     .limit(1)
   if (known === undefined) {
-    const key = write.makeKey(apex, algorithm)
-    write.send(tx.insert(dnssecKeys).values({ apex, ...key, state: 'active', since }))
+    const key = write.makeKey(apex, algorithm, role)
+    write.send(tx.insert(dnssecKeys).values({ apex, ...key, role, state: 'active', since }))
   } else if (known.state !== 'active') {
     write.send(tx.update(dnssecKeys).set({ state: 'active', since }).where(eq(dnssecKeys.id, known.id)))
   }
@@ -153,19 +192,12 @@ export const because = {
 
 type Row = typeof dnssecKeys.$inferSelect
 
-const keyOf = ({ algorithm, flags, publicKey, sealed, state, since }: Row): ZoneKey => ({
+export const keyOf = ({ algorithm, flags, publicKey, sealed, role, state, since }: Row): ZoneKey => ({
   algorithm: algorithm as SigningAlgorithm,
   flags,
   publicKey,
   sealed,
+  role,
   state,
   since,
-})
-
-const servedOf = ({ algorithm, flags, publicKey, sealed }: ZoneKey): ServedKey => ({
-  algorithm,
-  flags,
-  publicKey,
-  sealed,
-  duties: allDuties,
 })

@@ -1,12 +1,19 @@
 /** What is said of the signing of a zone: read, begun, and ended. The keys follow (`dnssec-keys.ts`). */
+
+import { dnssecRollovers } from '../../../schema/dnssec-keys.ts'
 import { eq, sql } from '../../../schema/drizzle.ts'
 import { zones } from '../../../schema/zones.ts'
+import { rootName } from '../../dataplane/wire/name.ts'
+import { parseRdata } from '../../dataplane/wire/rdata.ts'
 import { formatZoneHead } from '../document/zone.ts'
 import type { ZoneKey, ZoneSigning } from '../model/dnssec.ts'
+import { ControlError } from '../model/errors.ts'
 import { relativeOwner } from '../rules/owners.ts'
 import { listKeys, retireKeys } from './dnssec-keys.ts'
+import { getRollover, type OpenRollover } from './rollovers.ts'
 import { replaceSome } from './rrset-replacement.ts'
 import { raiseSerial } from './serial.ts'
+import { signingRow } from './signing-columns.ts'
 import { bodyOf, checkExists, type Put, type Stored, type WriteCondition } from './stored.ts'
 import type { Tx, Write } from './transaction.ts'
 import { claimZone } from './zone-lock.ts'
@@ -16,15 +23,21 @@ import { beginZone, findAround, finishZone, getZoneHead } from './zones.ts'
 export interface SigningState {
   readonly apex: string
   readonly dnssec: ZoneSigning | null
+  /** Null: none is under way. */
+  readonly rollover: OpenRollover | null
   readonly keys: readonly ZoneKey[]
 }
 
 /** Null without the zone. The revision is that of the zone. */
 export async function getSigning(tx: Tx, apex: string): Promise<Stored<SigningState> | null> {
-  const [zone, keys] = await Promise.all([getZoneHead(tx, apex), listKeys(tx, apex)])
+  const [zone, keys, rollover] = await Promise.all([
+    getZoneHead(tx, apex),
+    listKeys(tx, apex),
+    getRollover(tx, apex),
+  ])
   if (zone === null) return null
   const { value, revision } = zone
-  return { value: { apex, dnssec: value.dnssec, keys }, revision }
+  return { value: { apex, dnssec: value.dnssec, rollover, keys }, revision }
 }
 
 /** Has a zone signed. Throws as `followSigning` does, and `not-found` without the zone. */
@@ -42,14 +55,31 @@ export async function putSigning(
 }
 
 /** Has a zone signed no more. Whoever asks for it has asked the parent before. */
-export async function endSigning(write: Write, apex: string, condition: WriteCondition): Promise<void> {
+export async function endSigning(
+  write: Write,
+  apex: string,
+  condition: WriteCondition,
+  force = false,
+): Promise<void> {
   const { tx } = write
-  const [, current] = await Promise.all([claimZone(tx, apex), getZoneHead(tx, apex)])
+  const [, current, open] = await Promise.all([
+    claimZone(tx, apex),
+    getZoneHead(tx, apex),
+    getRollover(tx, apex),
+  ])
   checkExists(condition, current, `zone ${apex}`)
   if (current.value.dnssec === null) return
+  if (open !== null && !force) {
+    const words = `zone ${apex} stays signed: a rollover of its keys is under way, in step ${open.rollover.step}`
+    throw new ControlError(
+      'conflict',
+      `${words}. Wait for its end, or cancel it by "pooldns dnssec roll ${apex} --cancel"`,
+    )
+  }
+  write.send(tx.delete(dnssecRollovers).where(eq(dnssecRollovers.apex, apex)))
   const former = bodyOf(current, formatZoneHead)
   const after = formatZoneHead({ ...current.value, dnssec: null })
-  const row = { signingAlgorithm: null, signingDenial: null, written: null, renewedAt: null }
+  const row = { ...signingRow(null), written: null, renewedAt: null, cachedUntil: null }
   write.send(tx.update(zones).set(row).where(eq(zones.apex, apex)))
   raiseSerial(
     write,
@@ -62,6 +92,25 @@ export async function endSigning(write: Write, apex: string, condition: WriteCon
   retireKeys(write, [apex])
   write.keep('zone', apex, former, current.owner)
   write.audit('zone.put', apex, former, after)
+}
+
+/** What a zone of ours has of DS for a zone below it; null when the zone around it is not ours. */
+export async function ownParentRecords(
+  tx: Tx,
+  apex: string,
+): Promise<{
+  readonly apex: string
+  /** RDATA. */
+  readonly records: readonly Uint8Array[]
+  readonly ttlSeconds: number | null
+} | null> {
+  const around = await findAround(tx, apex)
+  if (around === null) return null
+  const { rows } = await tx.execute<{ data: string[]; ttl: number }>(sql`
+    select r.data, coalesce(r.ttl_seconds, z.ttl_seconds) as ttl from rrsets r join zones z on z.apex = r.zone
+    where r.zone = ${around} and r.owner = ${relativeOwner(apex, around)} and r.type = 'DS'`)
+  const records = rows.flatMap(({ data }) => data.map((text) => parseRdata('DS', text, rootName)))
+  return { apex: around, records, ttlSeconds: rows[0]?.ttl ?? null }
 }
 
 /** How many DS a zone of ours has for a zone below it; null when the zone around it is not ours. */

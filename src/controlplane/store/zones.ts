@@ -8,7 +8,7 @@ import type { Body } from '../document/forms.ts'
 import { isMap } from '../document/schema-check.ts'
 import { spellingFor, spellingOf } from '../document/written.ts'
 import { formatZoneHead, parseZone } from '../document/zone.ts'
-import { type ServedKey, type SigningAlgorithm, signingOf } from '../model/dnssec.ts'
+import type { ServedKey } from '../model/dnssec.ts'
 import type { Soa, Zone, ZoneHead } from '../model/zone.ts'
 import type { Breach } from '../rules/breach.ts'
 import { absoluteName } from '../rules/owners.ts'
@@ -22,6 +22,7 @@ import { reached } from './reached.ts'
 import { throwIfAny, throwIfBroken } from './refusals.ts'
 import { type Replacement, replaceRrsets, replaceSome } from './rrset-replacement.ts'
 import { nextSerial, raiseSerial, serialAhead } from './serial.ts'
+import { signingOf, signingRow } from './signing-columns.ts'
 import {
   bodyOf,
   checkCondition,
@@ -393,13 +394,7 @@ function headOf({ apex, soa, ttlSeconds, dnssec }: ZoneState): ZoneHead {
 }
 
 function toRow({ apex, soa, ttlSeconds, dnssec }: ZoneHead) {
-  return {
-    apex,
-    ...soa,
-    ttlSeconds,
-    signingAlgorithm: dnssec?.algorithm ?? null,
-    signingDenial: dnssec?.denial ?? null,
-  }
+  return { apex, ...soa, ttlSeconds, ...signingRow(dnssec) }
 }
 
 /** How the head of a zone is spelled in a fragment that may have its RRsets too; null where that is as we write it. */
@@ -413,19 +408,15 @@ function toStored(row: Row): StoredZone {
   const {
     apex,
     ttlSeconds,
-    signingAlgorithm,
-    signingDenial,
     renewedAt: _,
+    cachedUntil: __,
     serial,
     revision,
     written: kept,
     owner,
-    ...soa
+    ...rest
   } = row
-  const dnssec =
-    signingAlgorithm === null
-      ? null
-      : signingOf(signingAlgorithm as SigningAlgorithm, signingDenial === 'nsec3' ? 'nsec3' : 'nsec')
+  const { signing: dnssec, rest: soa } = signingOf(rest)
   const head = { apex, soa, ttlSeconds, dnssec }
   const written = spellingFor(kept, { ...head, rrsets: [] }, (body, problems) =>
     parseZone(apex, body, '', problems),

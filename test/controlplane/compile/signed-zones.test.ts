@@ -8,7 +8,7 @@ import { SignedZones } from '../../../src/controlplane/compile/signed-zones.ts'
 import { type CompileJob, ZoneImages } from '../../../src/controlplane/compile/zone-images.ts'
 import { readOrMakeKeyFile } from '../../../src/controlplane/dnssec/key-file.ts'
 import { makeKeyParts, sealKey } from '../../../src/controlplane/dnssec/zone-key.ts'
-import { allDuties } from '../../../src/controlplane/model/dnssec.ts'
+import { allDuties, plainSigning } from '../../../src/controlplane/model/dnssec.ts'
 import { headerAt, zoneFlags } from '../../../src/dataplane/image/image.ts'
 
 const day = 86_400
@@ -30,7 +30,7 @@ async function signing(t: Test) {
     apex,
     serial,
     ttlSeconds: 300,
-    dnssec: { algorithm: 13 },
+    dnssec: plainSigning,
     keys: [key],
     soa: {
       mname: 'ns1.example.test.',

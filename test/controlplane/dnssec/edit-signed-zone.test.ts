@@ -12,7 +12,13 @@ import { nsec3Owner } from '../../../src/controlplane/dnssec/hashed-chain-edit.t
 import { type KeyFile, readOrMakeKeyFile } from '../../../src/controlplane/dnssec/key-file.ts'
 import { signatureTimes } from '../../../src/controlplane/dnssec/rrset-signer.ts'
 import { makeKeyParts, openKey, privateKeyOf, sealKey } from '../../../src/controlplane/dnssec/zone-key.ts'
-import { allDuties, type Denial, denials, type SealedKey } from '../../../src/controlplane/model/dnssec.ts'
+import {
+  allDuties,
+  type Denial,
+  denials,
+  plainSigning,
+  type SealedKey,
+} from '../../../src/controlplane/model/dnssec.ts'
 import { nameOf, rdataOf, ttlOf } from '../../../src/dataplane/image/edit.ts'
 import { ZoneImage } from '../../../src/dataplane/image/image.ts'
 import { canonicalRdata, sortRdata } from '../../../src/dataplane/wire/canonical.ts'
@@ -46,7 +52,7 @@ const zoneOf = ({ key, denial }: Signing, serial: number, minimumSeconds = 60): 
   apex,
   serial,
   ttlSeconds: 300,
-  dnssec: { algorithm: 15, ...(denial === 'nsec3' ? { denial } : {}) },
+  dnssec: { ...plainSigning, algorithm: 15, ...(denial === 'nsec3' ? { denial } : {}) },
   keys: [{ ...key, duties: allDuties }],
   soa: {
     mname: 'ns1.example.test.',

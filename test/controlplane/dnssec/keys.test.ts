@@ -18,7 +18,7 @@ import {
   sealKey,
   signingKey,
 } from '../../../src/controlplane/dnssec/zone-key.ts'
-import { allDuties, csk } from '../../../src/controlplane/model/dnssec.ts'
+import { allDuties, keyFlags } from '../../../src/controlplane/model/dnssec.ts'
 import { hostnameToWire } from '../../../src/dataplane/wire/name.ts'
 import { parseRdata } from '../../../src/dataplane/wire/rdata.ts'
 
@@ -64,7 +64,7 @@ const p256 = {
 
 const sealedParts = ({ algorithm, publicKey }: KeyParts) => ({
   algorithm,
-  flags: csk,
+  flags: keyFlags.csk,
   publicKey: Buffer.from(publicKey).toString('base64'),
 })
 
@@ -184,7 +184,8 @@ t.test('a key file that others may read or write, or of another size, is refused
 
 t.test('keys go out in the form of BIND, and come in again', async (t) => {
   for (const algorithm of [13, 15] as const) {
-    const made = makeKeyParts(algorithm)
+    const flags = algorithm === 13 ? keyFlags.csk : keyFlags.zsk
+    const made = { ...makeKeyParts(algorithm), flags }
     const written = formatBindKey('example.test', made, new Date('2026-11-29T20:00:00.123Z'))
     t.match(
       written.private,
@@ -193,6 +194,7 @@ t.test('keys go out in the form of BIND, and come in again', async (t) => {
     t.match(written.private, 'Created: 20261129200000\n')
     t.match(bindKeyName('example.test', made), /^Kexample\.test\.\+01[35]\+\d{5}$/)
     const read = parseBindKey('example.test', written)
+    t.equal(read.flags, flags)
     t.same(Buffer.from(read.privateKey), Buffer.from(made.privateKey))
     t.same(Buffer.from(read.publicKey), Buffer.from(made.publicKey))
   }
@@ -200,7 +202,7 @@ t.test('keys go out in the form of BIND, and come in again', async (t) => {
 
 t.test('a key that does not fit is refused with the reason, and not shown', async (t) => {
   const [one, other, third] = [makeKeyParts(13), makeKeyParts(13), makeKeyParts(15)].map((made) =>
-    formatBindKey('example.test', made, new Date()),
+    formatBindKey('example.test', { ...made, flags: keyFlags.csk }, new Date()),
   )
   const { key, private: secret } = one!
   const privateText = /PrivateKey: (\S+)/.exec(secret)![1]!
@@ -210,7 +212,7 @@ t.test('a key that does not fit is refused with the reason, and not shown', asyn
     [key, secret.replace('PrivateKey: ', 'PrivateKey: AA'), /PrivateKey is not 32 octets|does not belong/],
     [key, secret.replace('v1.3', 'v2.0'), /no line "Private-key-format: v1\.3"/],
     [key, secret.replace('Algorithm: 13', 'Algorithm: 8'), /its Algorithm is not 13/],
-    [key.replace('DNSKEY 257', 'DNSKEY 256'), secret, /its flags are 256/],
+    [key.replace('DNSKEY 257', 'DNSKEY 385'), secret, /its flags are 385, and must be 257/],
     [key.replace('DNSKEY 257 3', 'DNSKEY 257 4'), secret, /its protocol is 4/],
     [key.replace(' 13 ', ' 8 '), secret, /algorithm 8 is not 13/],
     [

@@ -14,7 +14,7 @@ import {
   signersOf,
   signingKey,
 } from '../../../src/controlplane/dnssec/zone-key.ts'
-import { allDuties } from '../../../src/controlplane/model/dnssec.ts'
+import { allDuties, plainSigning } from '../../../src/controlplane/model/dnssec.ts'
 import type { WireRrset } from '../../../src/dataplane/image/rrset-encoder.ts'
 import { canonicalRdata, compareNames, sortRdata } from '../../../src/dataplane/wire/canonical.ts'
 import { formatName, hostnameToWire, lowerName, parseName } from '../../../src/dataplane/wire/name.ts'
@@ -32,7 +32,7 @@ const rrset = (owner: string, type: string, ...data: string[]): WireRrset => ({
   rdata: data.map((text) => parseRdata(type, text, name)),
 })
 const soa = { rdata: parseRdata('SOA', 'ns1 hostmaster 7 3600 600 86400 60', name), ttlSeconds: 300 }
-const zone = (...rrsets: WireRrset[]) => ({ apex, name, soa, rrsets })
+const zone = (...rrsets: WireRrset[]) => ({ apex, name, signing: plainSigning, soa, rrsets })
 
 const key = (algorithm: 13 | 15, duties = allDuties): SigningKey => {
   const secret = Buffer.alloc(32, 1)

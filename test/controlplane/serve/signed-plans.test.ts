@@ -3,7 +3,7 @@ import { setImmediate as immediate } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { Catalog, type CatalogZone } from '../../../src/controlplane/catalog/catalog.ts'
 import type { Vitals } from '../../../src/controlplane/health/checked-member.ts'
-import type { ServedKey } from '../../../src/controlplane/model/dnssec.ts'
+import { plainSigning, type ServedKey } from '../../../src/controlplane/model/dnssec.ts'
 import type { HealthState } from '../../../src/controlplane/model/observation.ts'
 import type { Pool } from '../../../src/controlplane/model/pool.ts'
 import type { Service } from '../../../src/controlplane/model/service.ts'
@@ -47,7 +47,7 @@ const zoneOf = (name: string, keys: readonly ServedKey[] | null): CatalogZone =>
   soa,
   ttlSeconds: 300,
   serial: 1,
-  dnssec: keys === null ? null : { algorithm: 13 },
+  dnssec: keys === null ? null : plainSigning,
   ...(keys === null ? {} : { keys }),
 })
 

@@ -1,7 +1,12 @@
 import { readdir } from 'node:fs/promises'
 import t, { type Test } from 'tap'
 import { Catalog, type CatalogZone } from '../../../src/controlplane/catalog/catalog.ts'
-import { allDuties, type ServedKey, type SigningReport } from '../../../src/controlplane/model/dnssec.ts'
+import {
+  allDuties,
+  plainSigning,
+  type ServedKey,
+  type SigningReport,
+} from '../../../src/controlplane/model/dnssec.ts'
 import { ServiceSignatures } from '../../../src/controlplane/signing/service-signatures.ts'
 import { setKey } from '../../../src/controlplane/signing/set-key.ts'
 import type { SigningReply, SigningRequest } from '../../../src/controlplane/signing/set-signer.ts'
@@ -19,7 +24,7 @@ const zone = (served: readonly ServedKey[] | null): CatalogZone => ({
   soa,
   ttlSeconds: 300,
   serial: 1,
-  dnssec: served === null ? null : { algorithm: 13 },
+  dnssec: served === null ? null : plainSigning,
   ...(served === null ? {} : { keys: served }),
 })
 

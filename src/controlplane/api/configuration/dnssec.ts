@@ -4,36 +4,31 @@
  */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import Type from 'typebox'
-import { types } from '../../../dataplane/wire/constants.ts'
-import { formatRdata, parseType } from '../../../dataplane/wire/rdata.ts'
 import { bindKeyName, formatBindKey, parseBindKey } from '../../dnssec/bind-key.ts'
-import { dnskeyOf, dsOf, keyTag } from '../../dnssec/zone-key.ts'
+import { dnskeyOf, keyTag } from '../../dnssec/zone-key.ts'
 import { SigningForm } from '../../document/dnssec.ts'
-import { denials, keyStates, type ZoneKey } from '../../model/dnssec.ts'
+import { type KeyRole, keyFlags, keyRoles } from '../../model/dnssec.ts'
 import { ControlError } from '../../model/errors.ts'
 import type { Tx } from '../../store/database.ts'
 import { importKey } from '../../store/dnssec-keys.ts'
-import { endSigning, getSigning, ownParentDs, putSigning, type SigningState } from '../../store/signing.ts'
-import type { Stored } from '../../store/stored.ts'
+import { endSigning, getSigning, ownParentDs, putSigning } from '../../store/signing.ts'
 import type { Ground, Signing } from '../context.ts'
 import {
   ConditionHeaders,
   done,
   etagHeader,
   guarded,
-  Instant,
-  InstantOrNull,
   json,
   MergePatch,
   paramsOf,
   publishedHeaders,
-  TextOrNull,
   titled,
   WriteQuery,
   writeHeaders,
 } from '../schemas.ts'
-import { awaitPublished, conditionOf, etagOf, mergePatch } from '../writes.ts'
-import { hostname, notFound, valid } from './resource.ts'
+import { awaitPublished, conditionOf, mergePatch } from '../writes.ts'
+import { apexOf, DnssecView, existingZone, shownDnssec } from './dnssec-view.ts'
+import { notFound, valid } from './resource.ts'
 
 type Context = Ground & Signing
 
@@ -43,49 +38,26 @@ const config = { access: { kind: 'zone', param: 'apex' } } as const
 /** A key file of BIND has some 300 octets. */
 const keyText = (description: string) => Type.String({ maxLength: 4096, description })
 
-const KeyView = Type.Object(
-  {
-    tag: Type.Integer(),
-    algorithm: Type.Integer(),
-    flags: Type.Integer(),
-    state: Type.Unsafe<string>({ type: 'string', enum: [...keyStates] }),
-    since: Instant,
-    dnskey: Type.String({ description: 'RDATA of its DNSKEY' }),
-    ds: Type.String({ description: 'RDATA of the DS that the parent is to have, by SHA-256' }),
-  },
-  { title: 'DnssecKey' },
-)
-
-const View = Type.Object(
-  {
-    enabled: Type.Boolean(),
-    algorithm: Type.Optional(Type.Integer()),
-    denial: Type.Optional(Type.Unsafe<string>({ type: 'string', enum: [...denials] })),
-    status: Type.Object({
-      keys: Type.Array(KeyView),
-      signatures: Type.Unsafe<object | null>({
-        ...Type.Object({
-          count: Type.Integer({ description: 'how many are served' }),
-          made: Type.Integer({ description: 'how many this node has made since it was started' }),
-          expiresAt: InstantOrNull,
-          renewsAt: InstantOrNull,
-          ended: Type.Boolean({ description: 'none is good any more: the zone is SERVFAIL' }),
-          trouble: TextOrNull('why none can be made; null when they can'),
-        }),
-        type: ['object', 'null'],
-        description: 'as this node has them; null where it has none',
-      }),
-    }),
-  },
-  { title: 'DnssecView' },
-)
-
 const BindKeySchema = Type.Object(
   {
     key: keyText('the file `K*.key`'),
     private: keyText('the file `K*.private`'),
   },
   { title: 'BindKey', additionalProperties: false },
+)
+
+const BindKeyBody = Type.Object(
+  {
+    ...BindKeySchema.properties,
+    role: Type.Optional(
+      Type.Unsafe<KeyRole>({
+        type: 'string',
+        enum: [...keyRoles],
+        description: 'what it is to sign; left out, all for a key of flags 257, and zsk for one of 256',
+      }),
+    ),
+  },
+  { title: 'BindKeyBody', additionalProperties: false },
 )
 
 const BindKeyView = titled(
@@ -115,17 +87,17 @@ function registerGet(app: FastifyInstance, context: Context): void {
     id: 'getDnssec',
     summary: 'How a zone is signed, and what its parent is to have',
   }
-  const schema = guarded(operation, { 200: json('The state.', View, etagHeader) }, [404], { params })
+  const schema = guarded(operation, { 200: json('The state.', DnssecView, etagHeader) }, [404], { params })
   app.get(url, { schema, config }, async (request, reply) => {
     const apex = apexOf(request)
     const found = await context.database.read((tx) => getSigning(tx, apex))
-    return shown(context, existing(found, apex), reply)
+    return shownDnssec(context, existingZone(found, apex), reply)
   })
 }
 
 function registerPut(app: FastifyInstance, context: Context): void {
   const operation = { tag: 'dnssec', id: 'putDnssec', summary: 'Has a zone signed' }
-  const replies = { 200: json('It is signed, or was so already.', View, writeHeaders) }
+  const replies = { 200: json('It is signed, or was so already.', DnssecView, writeHeaders) }
   const schema = guarded(operation, replies, [404, 409, 412], {
     params,
     querystring: WriteQuery,
@@ -143,7 +115,7 @@ function registerPatch(app: FastifyInstance, context: Context): void {
     id: 'patchDnssec',
     summary: 'Changes how a zone is signed by a JSON merge patch (RFC 7396)',
   }
-  const replies = { 200: json('Changed, or the same already.', View, writeHeaders) }
+  const replies = { 200: json('Changed, or the same already.', DnssecView, writeHeaders) }
   const schema = guarded(operation, replies, [404, 409, 412], {
     params,
     querystring: WriteQuery,
@@ -153,7 +125,7 @@ function registerPatch(app: FastifyInstance, context: Context): void {
   })
   app.patch(url, { schema, config }, async (request, reply) =>
     write(context, request, reply, async (tx, apex) => {
-      const { value } = existing(await getSigning(tx, apex), apex)
+      const { value } = existingZone(await getSigning(tx, apex), apex)
       return mergePatch(SigningForm.format(value.dnssec), request.body)
     }),
   )
@@ -175,10 +147,10 @@ async function write(
     })
     await putSigning(unit, apex, found.dnssec, condition)
     await unit.settled()
-    return existing(await getSigning(unit.tx, apex), apex)
+    return existingZone(await getSigning(unit.tx, apex), apex)
   })
   await awaitPublished(context, revision, reply)
-  return shown(context, result, reply)
+  return shownDnssec(context, result, reply)
 }
 
 function registerDelete(app: FastifyInstance, context: Context): void {
@@ -187,7 +159,7 @@ function registerDelete(app: FastifyInstance, context: Context): void {
   const schema = guarded(operation, done('It is not signed.'), [404, 409, 412], {
     description:
       'Refused while the parent has a DS, for whoever validates would take the zone for bogus, and when nobody can be asked whether it has one. ' +
-      'The keys are kept, so that the zone can be signed by them again.',
+      'The keys are kept, so that the zone can be signed by them again. Refused in the middle of a rollover.',
     params,
     querystring: Type.Object(
       { ...WriteQuery.properties, force: Type.Optional(force) },
@@ -199,10 +171,10 @@ function registerDelete(app: FastifyInstance, context: Context): void {
     const apex = apexOf(request)
     const condition = conditionOf(request)
     const { force = false } = request.query as { readonly force?: boolean }
-    const { value } = existing(await context.database.read((tx) => getSigning(tx, apex)), apex)
+    const { value } = existingZone(await context.database.read((tx) => getSigning(tx, apex)), apex)
     if (!force && value.dnssec !== null) await demandNoDs(context, apex)
     const { revision } = await context.database.write(request.actor, (unit) =>
-      endSigning(unit, apex, condition),
+      endSigning(unit, apex, condition, force),
     )
     await awaitPublished(context, revision, reply)
     return reply.code(204).send()
@@ -235,25 +207,34 @@ function registerImport(app: FastifyInstance, context: Context): void {
     summary: 'Takes in a key of BIND, for a zone that is to be signed by it',
   }
   const replies = {
-    200: json('It is kept, and signs once the zone is signed with its algorithm.', View, publishedHeaders),
+    200: json(
+      'It is kept, and signs once the zone is signed with its algorithm.',
+      DnssecView,
+      publishedHeaders,
+    ),
   }
   const schema = guarded(operation, replies, [404, 409], {
     params,
     querystring: WriteQuery,
-    body: BindKeySchema,
+    body: BindKeyBody,
   })
   app.post(`${url}/import-key`, { schema, config: { access: 'admin' } }, async (request, reply) => {
     const apex = apexOf(request)
-    const parts = parseBindKey(apex, request.body as { key: string; private: string })
-    const sealed = context.signing.seal(apex, parts)
+    const { role, ...texts } = request.body as { key: string; private: string; role?: KeyRole }
+    const parts = parseBindKey(apex, texts)
+    if (role !== undefined && keyFlags[role] !== parts.flags) {
+      const message = `a ${role} has the flags ${keyFlags[role]}, and this key ${parts.flags}`
+      throw new ControlError('invalid', message, { problems: [{ path: 'role', message }] })
+    }
+    const sealed = { ...context.signing.seal(apex, parts), flags: parts.flags }
     const { revision, result } = await context.database.write(request.actor, async (unit) => {
-      existing(await getSigning(unit.tx, apex), apex)
-      await importKey(unit, apex, sealed)
+      existingZone(await getSigning(unit.tx, apex), apex)
+      await importKey(unit, apex, sealed, role)
       await unit.settled()
-      return existing(await getSigning(unit.tx, apex), apex)
+      return existingZone(await getSigning(unit.tx, apex), apex)
     })
     await awaitPublished(context, revision, reply)
-    return shown(context, result, reply)
+    return shownDnssec(context, result, reply)
   })
 }
 
@@ -276,13 +257,13 @@ function registerExport(app: FastifyInstance, context: Context): void {
   app.post(`${url}/export-key`, { schema, config: { access: 'admin' } }, async (request, reply) => {
     const apex = apexOf(request)
     const { tag: wanted } = request.query as { readonly tag?: number }
-    const { value } = existing(await context.database.read((tx) => getSigning(tx, apex)), apex)
+    const { value } = existingZone(await context.database.read((tx) => getSigning(tx, apex)), apex)
     const key = value.keys.find((each) =>
       wanted === undefined ? each.state === 'active' : keyTag(dnskeyOf(each)) === wanted,
     )
     if (key === undefined)
       throw notFound(wanted === undefined ? `a key that signs zone ${apex}` : `key ${wanted} of zone ${apex}`)
-    const parts = context.signing.open(apex, key)
+    const parts = { ...context.signing.open(apex, key), flags: key.flags }
     await context.database.write(request.actor, async (unit) => {
       unit.audit('dnssec.export-key', apex, null, { tag: keyTag(dnskeyOf(key)), algorithm: key.algorithm })
     })
@@ -291,52 +272,8 @@ function registerExport(app: FastifyInstance, context: Context): void {
   })
 }
 
-function shown(context: Context, { value, revision }: Stored<SigningState>, reply: FastifyReply): object {
-  reply.header('etag', etagOf(revision))
-  const { apex, dnssec, keys } = value
-  const found = dnssec === null ? null : context.signing.zone(apex)
-  const instant = (seconds: number) =>
-    Number.isFinite(seconds) ? new Date(seconds * 1000).toISOString() : null
-  return {
-    ...(SigningForm.format(dnssec) as object),
-    status: {
-      keys: keys.map((key) => keyView(apex, key)),
-      signatures: found && {
-        count: found.signatures,
-        made: found.madeInAll,
-        expiresAt: instant(found.expiresAt),
-        renewsAt: instant(found.renewAt),
-        ended: context.signing.hasEnded(apex),
-        trouble: found.trouble,
-      },
-    },
-  }
-}
-
-function keyView(apex: string, key: ZoneKey) {
-  const { algorithm, flags, state, since } = key
-  const dnskey = dnskeyOf(key)
-  return {
-    tag: keyTag(dnskey),
-    algorithm,
-    flags,
-    state,
-    since: since.toISOString(),
-    dnskey: formatRdata(parseType('DNSKEY'), dnskey),
-    ds: formatRdata(types.ds, dsOf(apex, dnskey)),
-  }
-}
-
 function withoutStatus(body: unknown): unknown {
   if (typeof body !== 'object' || body === null || Array.isArray(body)) return body
   const { status: _, ...rest } = body as { readonly status?: unknown }
   return rest
 }
-
-function existing(found: Stored<SigningState> | null, apex: string): Stored<SigningState> {
-  if (found === null) throw notFound(`zone ${apex}`)
-  return found
-}
-
-const apexOf = ({ params: given }: FastifyRequest) =>
-  hostname((given as { readonly apex: string }).apex, 'zone', 'apex')

@@ -10,6 +10,7 @@ import {
   fitsFilter,
   overrideActions,
   poolConditions,
+  rolloverTurns,
   serviceConditions,
   sourceStates,
   steeringTurns,
@@ -178,6 +179,11 @@ const EventView = Type.Union(
         reason,
       },
     ),
+    View('DnssecEvent', 'dnssec', "A rollover of a zone's keys was begun, took a step, or ended.", {
+      zone: Type.String(),
+      what: Type.Enum([...rolloverTurns]),
+      reason,
+    }),
     View(
       'CertificateEvent',
       'certificate',

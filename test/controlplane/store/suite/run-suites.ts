@@ -3,6 +3,7 @@
 import type { Test } from 'tap'
 import { sql } from '../../../../schema/drizzle.ts'
 import { makeKeyParts, sealKey } from '../../../../src/controlplane/dnssec/zone-key.ts'
+import { keyFlags } from '../../../../src/controlplane/model/dnssec.ts'
 import { Database } from '../../../../src/controlplane/store/database.ts'
 import { patience } from '../../../support/patience.ts'
 import { dnssecSuite, testSecret } from './dnssec.ts'
@@ -17,6 +18,7 @@ import { poolsSuite } from './pools.ts'
 import { queriesSuite } from './queries.ts'
 import { reachedSuite } from './reached.ts'
 import { referencesSuite } from './references.ts'
+import { rolloversSuite } from './rollovers.ts'
 import { rrsetsSuite } from './rrsets.ts'
 import { serviceOverridesSuite } from './service-overrides.ts'
 import { servicesSuite } from './services.ts'
@@ -27,6 +29,7 @@ import { zonesSuite } from './zones.ts'
 const suites = {
   zones: zonesSuite,
   dnssec: dnssecSuite,
+  rollovers: rolloversSuite,
   rrsets: rrsetsSuite,
   pools: poolsSuite,
   overrides: overridesSuite,
@@ -50,14 +53,14 @@ export async function runSuites(t: Test, url: string | null, dataDir: string): P
   await using database = await Database.open({
     url,
     dataDir,
-    makeKey: (apex, algorithm) => sealKey(testSecret, apex, makeKeyParts(algorithm)),
+    makeKey: (apex, algorithm, role) => sealKey(testSecret, apex, makeKeyParts(algorithm), keyFlags[role]),
   })
   t.equal(database.kind, url === null ? 'embedded' : 'postgres')
   await database.ready(patience())
   for (const [name, suite] of Object.entries(suites)) {
     await database.record((tx) =>
       // The audit log refuses to be emptied, but to who may turn triggers off.
-      tx.execute(sql`set local session_replication_role = replica; truncate dnssec_keys, feed_sources, feeds, zones, rrsets, monitors, monitor_parts, pools, members, services, service_pools, overrides, member_health,
+      tx.execute(sql`set local session_replication_role = replica; truncate dnssec_rollovers, dnssec_keys, feed_sources, feeds, zones, rrsets, monitors, monitor_parts, pools, members, services, service_pools, overrides, member_health,
         events, webhooks, changes, audit_log, tokens, lookups, queries, nodes, reports`),
     )
     await t.test(name, (t) => suite(t, database))

@@ -37,6 +37,15 @@ const changes: readonly Example[] = [
     status: 200,
   },
   {
+    of: 'rollDnssec',
+    summary: 'To be signed no more, once the parent has taken its DS away',
+    parameters: { apex: 'example.net' },
+    body: { unsigned: true },
+    status: 200,
+  },
+  { of: 'confirmDnssecDs', parameters: { apex: 'example.net' }, status: 200 },
+  { of: 'cancelDnssecRoll', parameters: { apex: 'example.net' }, status: 200 },
+  {
     of: 'patchFeed',
     summary: 'Answers that may be a minute old',
     parameters: { name: 'air_quality' },

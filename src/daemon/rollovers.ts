@@ -1,0 +1,241 @@
+/**
+ * Rollovers of zones' keys, driven by one node of the fleet: the live one whose id comes first. Another one goes on when that is gone, and
+ * should both try, a step is taken once, since it belongs to a revision. All that a rollover is lies in the database, so a node that is
+ * killed, in whatever step, leaves nothing behind.
+ *
+ * ## What is looked at
+ *     the step is served   every live node serves its revision, and this one can sign with all keys: then its time counts
+ *     the parent           while it matters, once a while: all its servers, or our own zone around it
+ *     the time             by the clock of the database, and by the steady clock of this node from when it first saw the step, so that a
+ *                          clock that is set forward ends no wait
+ */
+import {
+  askParentServers,
+  findParentServers,
+  judgeParent,
+  type ParentVerdict,
+  type SaidByServer,
+} from '../controlplane/dnssec/parent-servers.ts'
+import { dueAt, moveRollover, type RolloverEvent } from '../controlplane/dnssec/rollover-machine.ts'
+import type { SigningWatch } from '../controlplane/dnssec/signing-watch.ts'
+import { dnskeyOf } from '../controlplane/dnssec/zone-key.ts'
+import { defaultStaleMs } from '../controlplane/fleet/peers.ts'
+import type { ZoneKey } from '../controlplane/model/dnssec.ts'
+import type { NewEvent } from '../controlplane/model/event.ts'
+import { dutiesOf, stepWords, type ZoneRollover } from '../controlplane/model/rollover.ts'
+import { listKeys } from '../controlplane/store/dnssec-keys.ts'
+import { listServing } from '../controlplane/store/fleet.ts'
+import {
+  changeRollover,
+  type OpenRollover,
+  openRollovers,
+  type RolloverNews,
+} from '../controlplane/store/rollovers.ts'
+import { endSigning, ownParentRecords } from '../controlplane/store/signing.ts'
+import { monotonicClock } from '../controlplane/timing/clock.ts'
+import { PollLoop } from '../controlplane/timing/poll-loop.ts'
+import { failing, type Ground, type Hearing } from './announce.ts'
+
+/** Between two looks: with nothing under way, and with something. */
+const idleMs = 10_000
+const activeMs = 1_000
+/** While a step is not served everywhere yet. */
+const soonMs = 100
+/** The parent is asked no more often; sooner in zones whose times are short, which are tried out. */
+const askEveryMs = 300_000
+/** Bounds all of what the parent is asked at a time. */
+const askForMs = 30_000
+
+/** What this node remembers of a rollover. Bounded by the rollovers. */
+interface Remembered {
+  readonly step: string
+  /** By the steady clock; null until its time counts. */
+  readonly dueMs: number | null
+  readonly askedMs: number
+}
+
+interface Surroundings {
+  readonly watch: SigningWatch
+  /** The revision that this node serves. */
+  readonly served: () => number
+}
+
+export class Rollovers implements AsyncDisposable {
+  readonly #ground: Ground
+  readonly #around: Surroundings
+  readonly #loop: PollLoop
+  #open: readonly OpenRollover[] = []
+  readonly #remembered = new Map<string, Remembered>()
+  #listening: Disposable | null = null
+
+  constructor(ground: Ground, around: Surroundings) {
+    this.#ground = ground
+    this.#around = around
+    this.#loop = new PollLoop({
+      look: () => this.#look(),
+      everyMs: () => this.#everyMs(),
+      onError: failing(ground.log, 'a rollover of keys was not moved'),
+    })
+  }
+
+  readonly hears: Hearing<'rollovers'> = {
+    catalog: () => this.#loop.hint(),
+    'database-available': () => this.#loop.hint(),
+  }
+
+  /** Those that are under way, as the database had them last. */
+  get open(): readonly OpenRollover[] {
+    return this.#open
+  }
+
+  start(): void {
+    this.#listening ??= this.#ground.database.listen(() => this.#loop.hint())
+    this.#loop.start()
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#listening?.[Symbol.dispose]()
+    await this.#loop.stop()
+  }
+
+  #everyMs(): number {
+    if (this.#open.length === 0) return idleMs
+    const waits = this.#open.some(
+      ({ rollover }) => rollover.countedFrom === null && rollover.step !== 'parent',
+    )
+    return waits ? soonMs : activeMs
+  }
+
+  async #look(): Promise<boolean> {
+    const { database, nodeId } = this.#ground
+    if (!database.up) return false
+    const { open, nodes } = await database.read(async (tx) => {
+      const open = await openRollovers(tx, null)
+      return { open, nodes: open.length === 0 ? [] : await listServing(tx, defaultStaleMs) }
+    })
+    this.#open = open
+    const apexes = new Set(open.map(({ rollover }) => rollover.apex))
+    for (const apex of this.#remembered.keys()) if (!apexes.has(apex)) this.#remembered.delete(apex)
+    for (const each of open) this.#remember(each)
+    const drives = nodes.every(({ id }) => id >= nodeId)
+    if (!drives) return false
+    const servedBy = Math.min(this.#around.served(), ...nodes.map(({ revision }) => revision))
+    let moved = false
+    for (const each of open) {
+      if (this.#loop.signal.aborted) return false
+      if (await this.#drive(each, servedBy)) moved = true
+    }
+    return moved
+  }
+
+  #remember({ rollover, signing, cachedUntil, nowMs }: OpenRollover): void {
+    const { apex, revision, countedFrom } = rollover
+    const step = `${revision} ${countedFrom}`
+    const known = this.#remembered.get(apex)
+    if (known?.step === step) return
+    const due = dueAt(rollover, { ...signing, cachedUntil })
+    const dueMs = due === null ? null : monotonicClock.nowMs() + Math.max(0, due - nowMs)
+    this.#remembered.set(apex, { step, dueMs, askedMs: known?.askedMs ?? Number.NEGATIVE_INFINITY })
+  }
+
+  /** Whether it has come further. */
+  async #drive(open: OpenRollover, servedBy: number): Promise<boolean> {
+    const { rollover, signing } = open
+    const { apex, step, countedFrom, revision } = rollover
+    const { dueMs, askedMs } = this.#remembered.get(apex)!
+    const now = monotonicClock.nowMs()
+    if (countedFrom === null && step !== 'parent' && servedBy >= revision && this.#signs(apex))
+      return await this.#send(rollover, { kind: 'served' })
+    const asks = rollover.entry && (step === 'publish' || step === 'parent' || step === 'ds-out')
+    if (asks && now - askedMs >= Math.min(askEveryMs, signing.propagationSeconds * 1000)) {
+      this.#remembered.set(apex, { ...this.#remembered.get(apex)!, askedMs: now })
+      const verdict = await this.#askParent(open)
+      if (verdict !== null) {
+        const { says, isDone, ttlSeconds } = verdict
+        if (await this.#send(rollover, { kind: 'parent', isDone, ttlSeconds }, says)) return true
+      }
+    }
+    return dueMs !== null && now >= dueMs && (await this.#send(rollover, { kind: 'due' }))
+  }
+
+  #signs(apex: string): boolean {
+    const zone = this.#around.watch.zone(apex)
+    return zone !== null && zone.trouble === null
+  }
+
+  /** Null when nobody could be asked, so that nothing is known. */
+  async #askParent({ rollover, signing }: OpenRollover): Promise<ParentVerdict | null> {
+    const { apex, goal } = rollover
+    const { database, config, signal } = this.#ground
+    const { keys, own } = await database.read(async (tx) => ({
+      keys: await listKeys(tx, apex),
+      own: await ownParentRecords(tx, apex),
+    }))
+    const asking = AbortSignal.any([signal, this.#loop.signal, AbortSignal.timeout(askForMs)])
+    let said: readonly SaidByServer[]
+    if (signing.parentServers.length > 0) {
+      const servers = signing.parentServers.map((address) => ({ name: address, addresses: [address] }))
+      said = await askParentServers(apex, servers, asking)
+    } else if (own !== null) said = [{ name: `zone ${own.apex}`, ...own }]
+    else {
+      const servers = await findParentServers(apex, config.resolvers, asking)
+      if (typeof servers === 'string') return { isDone: false, ttlSeconds: null, says: servers }
+      said = await askParentServers(apex, servers, asking)
+    }
+    if (asking.aborted && signal.aborted) return null
+    return judgeParent(apex, said, { ...wantedAtParent(keys, rollover), none: goal === 'unsigned' })
+  }
+
+  async #send(rollover: ZoneRollover, event: RolloverEvent, says: string | null = null): Promise<boolean> {
+    const { apex, revision } = rollover
+    const by = { actor: 'dnssec', source: 'dnssec', message: null } as const
+    const { result: news } = await this.#ground.database.write(by, async (write) => {
+      const found = await changeRollover(
+        write,
+        apex,
+        revision,
+        ({ rollover, signing, cachedUntil, nowMs }) =>
+          moveRollover(rollover, event, { ...signing, cachedUntil }, Math.round(nowMs)),
+        says,
+      )
+      await write.settled()
+      if (found?.endsSigning) await endSigning(write, apex, {})
+      return found
+    })
+    if (news === null) return false
+    for (const told of eventsOf(news)) this.#ground.announce({ kind: 'operated', events: [told] })
+    return (
+      news.after === null ||
+      news.after.step !== news.before.step ||
+      news.after.countedFrom !== news.before.countedFrom
+    )
+  }
+}
+
+/** The keys that the parent is to know, and those of the rollover that it is not to. */
+function wantedAtParent(keys: readonly ZoneKey[], rollover: ZoneRollover) {
+  // As they are from the step on in which the parent is asked.
+  const asked = { ...rollover, step: 'parent' } as const
+  const entries = keys.filter(({ role, state }) => role !== 'zsk' && state !== 'retired')
+  const isWanted = ({ role, state }: ZoneKey) => dutiesOf(role, state, asked).atParent
+  return {
+    wanted: entries.filter(isWanted).map(dnskeyOf),
+    unwanted: entries.filter((key) => !isWanted(key)).map(dnskeyOf),
+  }
+}
+
+/** What is told of it. */
+function eventsOf({ before, to, after, endsSigning }: RolloverNews): NewEvent[] {
+  const { apex: zone } = before
+  const at = new Date()
+  if (after === null) {
+    const end =
+      to === 'cancelled' ? 'the keys are those of before' : 'the new keys have taken the place of the old'
+    return [{ kind: 'dnssec', zone, what: to, reason: endsSigning ? 'it is not signed any more' : end, at }]
+  }
+  if (after.step === before.step && after.reverting === before.reverting) return []
+  const back = after.reverting ? ', on its way back' : ''
+  return [
+    { kind: 'dnssec', zone, what: 'step', reason: `${after.step}${back}: ${stepWords[after.step]}`, at },
+  ]
+}
