@@ -117,7 +117,7 @@ export const dnssecSuite: Suite = async (t, database) => {
     t.equal((await database.read((tx) => readActiveKeys(tx, [apex]))).size, 0)
     await sign(13)
     await put(database, (write) => deleteZone(write, apex, {}))
-    t.equal((await database.read((tx) => readActiveKeys(tx, null))).size, 0)
+    t.equal((await database.read((tx) => readActiveKeys(tx, [apex]))).size, 0)
     await put(database, (write) => putZone(write, { ...plain, dnssec: plainSigning }, {}))
     t.match((await state()).keys, [{ state: 'active', publicKey: key!.publicKey }])
   })
