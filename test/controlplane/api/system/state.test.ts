@@ -122,6 +122,7 @@ t.test('what the process says about itself', async (t) => {
       '/v1/monitors/{name}',
       '/v1/nodes',
       '/v1/overrides',
+      '/v1/overrides/preview',
       '/v1/overrides/{pool}/{member}',
       '/v1/overview',
       '/v1/pools',
@@ -139,10 +140,13 @@ t.test('what the process says about itself', async (t) => {
       '/v1/services',
       '/v1/services/{name}',
       '/v1/services/{name}/override',
+      '/v1/services/{name}/shares',
+      '/v1/session',
       '/v1/tokens',
       '/v1/tokens/{name}',
       '/v1/tools/lookup',
       '/v1/tools/validate',
+      '/v1/traffic',
       '/v1/webhooks',
       '/v1/webhooks/{name}',
       '/v1/webhooks/{name}/test',
@@ -196,6 +200,12 @@ t.test('what the process says about itself', async (t) => {
 t.test('a port in use is an error of the start', async (t) => {
   await using harness = await startHarness(await postgres.createDatabase())
   const port = Number(new URL(harness.origin).port)
-  const context = { database: harness.database, metrics: harness.metrics, log: null } as unknown as ApiContext
+  const { database, metrics } = harness
+  const context = {
+    database,
+    metrics,
+    log: null,
+    adminTokenHash: new Uint8Array(32),
+  } as unknown as ApiContext
   await t.rejects(startApi(context, { host: '127.0.0.1', port }, 5000), { code: 'EADDRINUSE' })
 })
