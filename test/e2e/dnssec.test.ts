@@ -6,7 +6,6 @@ import { readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { crc32 } from 'node:zlib'
 import t, { type Test } from 'tap'
-import { SignatureBook } from '../../src/controlplane/dnssec/signature-book.ts'
 import { type DaemonProcess, startDaemonProcess } from '../support/daemon.ts'
 import { query, readResponse, UdpClient } from '../support/dns-client.ts'
 import { freePort } from '../support/free-port.ts'
@@ -52,21 +51,27 @@ async function walk({ dns }: DaemonProcess): Promise<string[]> {
 }
 
 /** Has a server that is stopped find signatures that have five days left. */
+/** Has the signatures of the only zone end in five days, in its image and in what is remembered of them. */
 async function endEarly(dataDir: string): Promise<void> {
   const folder = join(dataDir, 'snapshot/zones')
-  const [name] = (await readdir(folder)).filter((each) => each.endsWith('.signatures'))
-  const octets = await readFile(join(folder, name!))
-  const before = SignatureBook.parse(octets.subarray(4))
-  const book = new SignatureBook()
+  const files = await readdir(folder)
+  const [path = '', imagePath = ''] = ['.signatures', '.image'].map((ending) =>
+    join(folder, files.find((name) => name.endsWith(ending))!),
+  )
+  const [octets, image] = [await readFile(path), await readFile(imagePath)]
   const expiration = Math.floor(Date.now() / 1000) + 5 * 86_400
-  let id = 0
-  for (const each of before.values()) {
-    book.keep(Buffer.alloc(32, id++).toString('base64'), { ...each, expiration })
+  // Behind a checksum and a magic: a hash, when it begins and ends, and 64 octets.
+  for (let at = 12; at < octets.length; at += 104) {
+    octets.writeUInt32BE(expiration, at + 36)
+    const signature = image.indexOf(octets.subarray(at + 40, at + 104))
+    if (signature < 0) throw new Error('a signature that is not in the image')
+    // The signer's name stands between.
+    image.writeUInt32BE(expiration, signature - (apex.length + 2) - 10)
   }
-  const written = book.format()
-  const checksum = Buffer.alloc(4)
-  checksum.writeUInt32LE(crc32(written))
-  await writeFile(join(folder, name!), Buffer.concat([checksum, written]))
+  octets.writeUInt32LE(crc32(octets.subarray(4)))
+  image.writeUInt32LE(crc32(image.subarray(12)), 8)
+  await writeFile(path, octets)
+  await writeFile(imagePath, image)
 }
 
 async function verified(t: Test, { daemon, folder, anchors }: Signed): Promise<void> {
