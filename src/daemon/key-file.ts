@@ -1,7 +1,7 @@
 /** The key file of this node, and what is made with it. */
 import { join } from 'node:path'
 import type { Config } from '../config.ts'
-import { type KeyFile, readOrMakeKeyFile } from '../controlplane/dnssec/key-file.ts'
+import { type KeyFile, readKeyFile, readOrMakeKeyFile } from '../controlplane/dnssec/key-file.ts'
 import { SealError } from '../controlplane/dnssec/sealing.ts'
 import { makeKeyParts, sealKey } from '../controlplane/dnssec/zone-key.ts'
 import { type KeyMaker, keyFlags } from '../controlplane/model/dnssec.ts'
@@ -14,9 +14,15 @@ export function keyFileOf({ keyFile, dataDir }: Pick<Config, 'keyFile' | 'dataDi
     : { path: keyFile, mayBeMade: false }
 }
 
-/** @throws ControlError `conflict` when the key file can't be used */
-export function secretOf(keyFile: KeyFile): Uint8Array {
-  return orConflict('no key can be kept on this node', () => readOrMakeKeyFile(keyFile))
+/**
+ * @param isFirst whether nothing is sealed yet, so that the file may be made
+ * @throws ControlError `conflict` when the key file can't be used
+ */
+export function secretOf(keyFile: KeyFile, isFirst: boolean): Uint8Array {
+  if (isFirst) return orConflict('no key can be kept on this node', () => readOrMakeKeyFile(keyFile))
+  return orConflict('a key must be sealed by the key file that those before are sealed by', () =>
+    readKeyFile(keyFile),
+  )
 }
 
 /** @throws ControlError `conflict` in the place of a SealError */
@@ -30,5 +36,6 @@ export function orConflict<T>(what: string, work: () => T): T {
 }
 
 export function keyMaker(keyFile: KeyFile): KeyMaker {
-  return (apex, algorithm, role) => sealKey(secretOf(keyFile), apex, makeKeyParts(algorithm), keyFlags[role])
+  return (apex, algorithm, role, isFirst) =>
+    sealKey(secretOf(keyFile, isFirst), apex, makeKeyParts(algorithm), keyFlags[role])
 }

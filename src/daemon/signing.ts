@@ -70,7 +70,7 @@ export class Signing implements Disposable {
         const zone = this.watch.zone(apex)
         return zone !== null && this.watch.hasEnded(zone)
       },
-      seal: (apex, parts) => sealKey(secretOf(keyFile), apex, parts),
+      seal: (apex, parts, isFirst) => sealKey(secretOf(keyFile, isFirst), apex, parts),
       open: (apex, key) =>
         orConflict("the key can't be opened", () => openKey(readKeyFile(keyFile), apex, key)),
       parentDs: (apex, signal) => askParentDs(apex, config.resolvers, signal),

@@ -2,10 +2,12 @@
  * A zone with every kind of content, signed by one command, as others see it: a validating resolver that denies out of its cache, delv, and
  * tools that verify a whole zone, each of which is shown to find a changed octet. Then what may go wrong: the key file is lost, or another one.
  */
+
 import { readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { crc32 } from 'node:zlib'
 import t, { type Test } from 'tap'
+import { fileOf, signaturesKind } from '../../src/controlplane/compile/image-files.ts'
 import { type DaemonProcess, startDaemonProcess } from '../support/daemon.ts'
 import { query, readResponse, UdpClient } from '../support/dns-client.ts'
 import { freePort } from '../support/free-port.ts'
@@ -51,13 +53,10 @@ async function walk({ dns }: DaemonProcess): Promise<string[]> {
 }
 
 /** Has a server that is stopped find signatures that have five days left. */
-/** Has the signatures of the only zone end in five days, in its image and in what is remembered of them. */
+/** Has the signatures of the zone end in five days, in its image and in what is remembered of them. */
 async function endEarly(dataDir: string): Promise<void> {
   const folder = join(dataDir, 'snapshot/zones')
-  const files = await readdir(folder)
-  const [path = '', imagePath = ''] = ['.signatures', '.image'].map((ending) =>
-    join(folder, files.find((name) => name.endsWith(ending))!),
-  )
+  const [path, imagePath] = [join(folder, fileOf(apex, signaturesKind)), join(folder, fileOf(apex))]
   const [octets, image] = [await readFile(path), await readFile(imagePath)]
   const expiration = Math.floor(Date.now() / 1000) + 5 * 86_400
   // Behind a checksum and a magic: a hash, when it begins and ends, and 64 octets.
@@ -204,6 +203,17 @@ t.test(
       /zone example\.test can't be signed, what was signed before is served: key \d+ of zone example\.test can't be opened: there is no key file/,
     )
     t.match(await delv(third, anchors, 'www', 'A'), good)
+    await put(third, '/v1/zones/other.test', { soa })
+    const other = await third.request('/v1/zones/other.test/dnssec', { method: 'PUT', json: {} })
+    t.match(await other.json(), {
+      status: 409,
+      detail: /sealed by the key file that those before are sealed by: there is no key file/,
+    })
+    await t.rejects(
+      readFile(keyFile),
+      { code: 'ENOENT' },
+      'a new one would open none of the keys that there are',
+    )
     await put(third, `/v1/zones/${apex}/rrsets/late/A`, { data: ['192.0.2.78'] })
     t.match(await delv(third, anchors, 'late', 'A'), none, 'what can not be signed is not served')
     await writeFile(keyFile, `${Buffer.alloc(32, 9).toString('base64')}\n`, { mode: 0o600 })

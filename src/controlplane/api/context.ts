@@ -159,7 +159,7 @@ export interface Signing {
     /** Whether none of them is good any more. */
     hasEnded(apex: string): boolean
     /** Throws `conflict` when the key file can't be used. */
-    seal(apex: string, parts: KeyParts): SealedKey
+    seal(apex: string, parts: KeyParts, isFirst: boolean): SealedKey
     /** Throws `conflict` when the key can't be opened. */
     open(apex: string, key: SealedKey): KeyParts
     /** Whether the parent of a zone has a DS for it. */

@@ -108,8 +108,17 @@ export interface ZoneKey extends SealedKey {
   readonly since: Date
 }
 
-/** Makes a key, and seals it. Throws `conflict` that says why none can be made. */
-export type KeyMaker = (apex: string, algorithm: SigningAlgorithm, role: KeyRole) => SealedKey
+/**
+ * Makes a key, and seals it. Throws `conflict` that says why none can be made.
+ *
+ * `isFirst`: there is no key of any zone yet. Else they are sealed by a key file, in whose place none may be made.
+ */
+export type KeyMaker = (
+  apex: string,
+  algorithm: SigningAlgorithm,
+  role: KeyRole,
+  isFirst: boolean,
+) => SealedKey
 
 /** What signing a zone came to on this node. Times are UNIX seconds. */
 export interface SigningReport {

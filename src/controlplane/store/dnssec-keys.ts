@@ -46,6 +46,12 @@ export async function listKeys(tx: Tx, apex: string): Promise<ZoneKey[]> {
   return rows.map(keyOf)
 }
 
+/** Whether there is a key of any zone, of use or not. */
+export async function hasKeys(tx: Tx): Promise<boolean> {
+  const rows = await tx.select({ id: dnssecKeys.id }).from(dnssecKeys).limit(1)
+  return rows.length > 0
+}
+
 /** The keys that do something, by the apex of their zones. @param apexes null for all */
 export async function readActiveKeys(
   tx: Tx,
@@ -167,7 +173,7 @@ async function activate(
     .orderBy(desc(dnssecKeys.since), desc(dnssecKeys.id))
     .limit(1)
   if (known === undefined) {
-    const key = write.makeKey(apex, algorithm, role)
+    const key = write.makeKey(apex, algorithm, role, !(await hasKeys(tx)))
     write.send(tx.insert(dnssecKeys).values({ apex, ...key, role, state: 'active', since }))
   } else if (known.state !== 'active') {
     write.send(tx.update(dnssecKeys).set({ state: 'active', since }).where(eq(dnssecKeys.id, known.id)))

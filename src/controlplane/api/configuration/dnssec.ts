@@ -10,7 +10,7 @@ import { SigningForm } from '../../document/dnssec.ts'
 import { type KeyRole, keyFlags, keyRoles } from '../../model/dnssec.ts'
 import { ControlError } from '../../model/errors.ts'
 import type { Tx } from '../../store/database.ts'
-import { importKey } from '../../store/dnssec-keys.ts'
+import { hasKeys, importKey } from '../../store/dnssec-keys.ts'
 import { endSigning, getSigning, ownParentDs, putSigning } from '../../store/signing.ts'
 import type { Ground, Signing } from '../context.ts'
 import {
@@ -226,9 +226,10 @@ function registerImport(app: FastifyInstance, context: Context): void {
       const message = `a ${role} has the flags ${keyFlags[role]}, and this key ${parts.flags}`
       throw new ControlError('invalid', message, { problems: [{ path: 'role', message }] })
     }
-    const sealed = { ...context.signing.seal(apex, parts), flags: parts.flags }
     const { revision, result } = await context.database.write(request.actor, async (unit) => {
       existingZone(await getSigning(unit.tx, apex), apex)
+      const isFirst = !(await hasKeys(unit.tx))
+      const sealed = { ...context.signing.seal(apex, parts, isFirst), flags: parts.flags }
       await importKey(unit, apex, sealed, role)
       await unit.settled()
       return existingZone(await getSigning(unit.tx, apex), apex)
