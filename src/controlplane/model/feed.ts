@@ -17,7 +17,14 @@ export const mostFeeds = 1_000
 export const feedNamePattern = /^[a-z][a-z0-9_]{0,62}$/
 
 /** What the API has at these names alone, so that rows could not be read there (`GET /{feed}`). */
-export const takenNames: ReadonlySet<string> = new Set(['docs', 'health', 'history', 'metrics', 'ready'])
+export const takenNames: ReadonlySet<string> = new Set([
+  'console',
+  'docs',
+  'health',
+  'history',
+  'metrics',
+  'ready',
+])
 
 export interface FeedColumn {
   readonly name: string
