@@ -6,6 +6,7 @@ import t, { type Test } from 'tap'
 import { openTcp, openUdp } from '../../src/dataplane/listener/bound-sockets.ts'
 import { linux, loadSyscalls } from '../../src/dataplane/listener/syscalls.ts'
 import { type Activation, holdActivated, takeActivation } from '../../src/supervisor/activation.ts'
+import { freePort } from '../support/free-port.ts'
 
 const syscalls = loadSyscalls()
 
@@ -135,10 +136,10 @@ t.test('what does not fit together is refused, and says so', async (t) => {
 
 t.test('a socket that a library has opened is as good', async (t) => {
   const socket = createSocket('udp4')
-  socket.bind(0, '127.0.0.1')
+  const port = await freePort()
+  socket.bind(port, '127.0.0.1')
   await once(socket, 'listening')
   t.teardown(() => socket.close())
-  const { port } = socket.address()
   const tcp = openTcp(syscalls, { host: '127.0.0.1', port })
   close(t, tcp.fd)
   const { fd } = (socket as unknown as Record<symbol, { handle: { fd: number } }>)[
