@@ -55,6 +55,7 @@ t.test(
       'pending database-available',
       'gradual database-available',
       'feeds database-available',
+      'rollovers database-available',
     ])
   },
 )
