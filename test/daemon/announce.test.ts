@@ -103,7 +103,9 @@ t.test(
     announceTo(() => ({ ...listeners, readiness }), { contain })({ kind: 'database-available' })
     t.same(
       heard,
-      ['log', 'overrides', 'pending', 'gradual', 'feeds'].map((name) => `${name} database-available`),
+      ['log', 'overrides', 'pending', 'gradual', 'feeds', 'rollovers'].map(
+        (name) => `${name} database-available`,
+      ),
     )
     t.same(told, ['readiness at database-available: keep is not a function'])
   },
