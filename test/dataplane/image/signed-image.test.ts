@@ -341,6 +341,11 @@ t.test('one NSEC3 for each name, and no two of one hash', async (t) => {
   const rest = whole.filter(({ type }) => type !== types.nsec3)
   t.doesNotThrow(compile([...rest, first!, ...others]))
   t.throws(compile([...rest, ...others]), { name: 'UnsignedError', message: /NSEC3 is missing/ })
+  // Also of the last in the order of hashes, behind which no other hash shows that it ends.
+  const inOrder = [first!, ...others].toSorted((a, b) => Buffer.compare(a.owner, b.owner))
+  t.throws(compile([...rest, ...inOrder.slice(1), inOrder.at(-1)!]), {
+    message: /two names that have one hash/,
+  })
   t.throws(compile([...rest, first!, first!, ...others.slice(1)]), {
     message: /two names that have one hash/,
   })
