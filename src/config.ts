@@ -417,7 +417,8 @@ function readField(field: Field, flag: string | undefined, environment: Environm
   const text = flag ?? (secrets.has(field) ? secretOf(variable, environment) : environment[variable])
   if (text === undefined || text === '') return otherwise
   const source = flag === undefined ? variable : `--${flagOf(field)}`
-  const value = parseFrom(source, () => parse(text))
+  // Of blanks alone nothing is meant, and least of all the name of a file.
+  const value = text.trim() === '' ? undefined : parseFrom(source, () => parse(text))
   if (value !== undefined) return value
   const hidden = field === 'adminToken' || (secrets.has(field) && !text.includes('://'))
   const shown = hidden ? '(not shown)' : JSON.stringify(maskPasswords(text))
