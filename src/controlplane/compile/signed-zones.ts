@@ -12,12 +12,13 @@ import { hostnameToWire } from '../../dataplane/wire/name.ts'
 import { nameFields } from '../../dataplane/wire/rdata.ts'
 import type { CatalogZone } from '../catalog/catalog.ts'
 import { editSignedZone } from '../dnssec/edit-signed-zone.ts'
-import { type KeyFile, readKeyFile } from '../dnssec/key-file.ts'
+import type { KeyFile } from '../dnssec/key-file.ts'
+import { OpenedKeys } from '../dnssec/opened-keys.ts'
 import { SigningError } from '../dnssec/rrset-signer.ts'
 import { isGiven, reportOf, signZone, type UnsignedZone } from '../dnssec/sign-zone.ts'
 import { SignatureBook } from '../dnssec/signature-book.ts'
-import { type SigningKey, signingKey } from '../dnssec/zone-key.ts'
-import { plainSigning, type ServedKey, type SigningReport } from '../model/dnssec.ts'
+import type { SigningKey } from '../dnssec/zone-key.ts'
+import { plainSigning, type SigningReport } from '../model/dnssec.ts'
 import { type ServiceSlot, soaOf } from './zone-parts.ts'
 
 /** Takes RRsets; a compiler does. */
@@ -69,18 +70,16 @@ export interface CompiledSigned {
 }
 
 export class SignedZones {
-  readonly #keyFile: KeyFile | null
   readonly #nowSeconds: () => number
   /** By apex. Bounded by the zones. */
   readonly #books = new Map<string, SignatureBook>()
-  /** Keys by apex, each with what it was opened out of. Bounded by the zones and their keys. */
-  readonly #keys = new Map<string, ReadonlyMap<string, SigningKey>>()
+  readonly #keys: OpenedKeys
   /** Why the last attempt to sign a zone failed, by apex. Bounded by the zones. */
   readonly #troubles = new Map<string, string>()
 
   /** @param keyFile null: nothing can be signed */
   constructor(keyFile: KeyFile | null, nowSeconds = () => Math.floor(Date.now() / 1000)) {
-    this.#keyFile = keyFile
+    this.#keys = new OpenedKeys(keyFile)
     this.#nowSeconds = nowSeconds
   }
 
@@ -113,7 +112,7 @@ export class SignedZones {
 
   forget(apex: string): void {
     this.#books.delete(apex)
-    this.#keys.delete(apex)
+    this.#keys.forget(apex)
     this.#troubles.delete(apex)
   }
 
@@ -203,21 +202,7 @@ export class SignedZones {
   /** @throws SigningError when there are none */
   #keysOf({ apex, keys = [] }: CatalogZone): readonly SigningKey[] {
     if (keys.length === 0) throw new SigningError(`zone ${apex} has no key`)
-    const known = this.#keys.get(apex)
-    const opened = new Map(
-      keys.map((key) => {
-        const before = known?.get(key.sealed)
-        // One that could not be opened may be by now.
-        const isOpen = before !== undefined && before.trouble === null
-        return [key.sealed, isOpen ? { ...before, duties: key.duties } : this.#open(apex, key)] as const
-      }),
-    )
-    this.#keys.set(apex, opened)
-    return [...opened.values()]
-  }
-
-  #open(apex: string, key: ServedKey): SigningKey {
-    return signingKey(() => readKeyFile(this.#keyFile ?? { path: '', mayBeMade: false }), apex, key)
+    return this.#keys.of(apex, keys)
   }
 }
 

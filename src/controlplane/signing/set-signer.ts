@@ -14,10 +14,11 @@ import { beat } from '../../dataplane/life/signs.ts'
 import { hostnameToWire } from '../../dataplane/wire/name.ts'
 import { fileOf } from '../compile/image-files.ts'
 import { readBook, writeBook } from '../compile/signature-files.ts'
-import { type KeyFile, readKeyFile } from '../dnssec/key-file.ts'
+import type { KeyFile } from '../dnssec/key-file.ts'
+import { OpenedKeys } from '../dnssec/opened-keys.ts'
 import { RrsetSigner, SigningError } from '../dnssec/rrset-signer.ts'
 import { SignatureBook } from '../dnssec/signature-book.ts'
-import { type SigningKey, signersOf, signingKey } from '../dnssec/zone-key.ts'
+import { type SigningKey, signersOf } from '../dnssec/zone-key.ts'
 import { beforeOf, syncFolder } from '../files/whole-file.ts'
 import type { ServedKey } from '../model/dnssec.ts'
 import { setOf } from './set-key.ts'
@@ -68,18 +69,16 @@ const kind = 'signatures'
 
 export class SetSigner {
   readonly #directory: string
-  readonly #keyFile: KeyFile
   readonly #nowSeconds: () => number
   /** By apex. Bounded by the signed zones with services. */
   readonly #books = new Map<string, SignatureBook>()
-  /** By what they were opened out of. Bounded by the keys of the last requests. */
-  readonly #keys = new Map<string, ReadonlyMap<string, SigningKey>>()
+  readonly #keys: OpenedKeys
   /** Apexes of books that are not on disk as they are. Bounded as they are. */
   readonly #unwritten = new Set<string>()
 
   constructor({ directory, keyFile, nowSeconds }: SetSignerOptions) {
     this.#directory = directory
-    this.#keyFile = keyFile
+    this.#keys = new OpenedKeys(keyFile)
     this.#nowSeconds = nowSeconds ?? (() => Math.floor(Date.now() / 1000))
   }
 
@@ -101,7 +100,7 @@ export class SetSigner {
   /** Forgets a zone. */
   async forget(apex: string): Promise<void> {
     this.#books.delete(apex)
-    this.#keys.delete(apex)
+    this.#keys.forget(apex)
     this.#unwritten.delete(apex)
     const path = this.#pathOf(apex)
     await rm(beforeOf(path), { force: true })
@@ -131,7 +130,7 @@ export class SetSigner {
     before: SignatureBook,
     after: SignatureBook,
   ): Omit<SigningReply, 'damaged'> {
-    const known = this.#keysOf(apex, keys)
+    const known = this.#keys.of(apex, keys)
     const name = hostnameToWire(apex)
     const signer = new RrsetSigner(name, before, after, this.#nowSeconds())
     const rrsigs: Uint8Array[] = []
@@ -163,24 +162,6 @@ export class SetSigner {
     const { book, damaged } = readOne(this.#pathOf(apex))
     this.#books.set(apex, book)
     return { book, damaged }
-  }
-
-  #keysOf(apex: string, keys: readonly ServedKey[]): readonly SigningKey[] {
-    const known = this.#keys.get(apex)
-    const opened = new Map(
-      keys.map((key) => {
-        const before = known?.get(key.sealed)
-        // One that could not be opened may be by now.
-        const opened = before?.trouble === null ? before : this.#open(apex, key)
-        return [key.sealed, { ...opened, duties: key.duties }] as const
-      }),
-    )
-    this.#keys.set(apex, opened)
-    return [...opened.values()]
-  }
-
-  #open(apex: string, key: ServedKey): SigningKey {
-    return signingKey(() => readKeyFile(this.#keyFile), apex, key)
   }
 
   #pathOf(apex: string): string {

@@ -17,24 +17,25 @@ export const FieldSchema = Type.Object(
 
 const Share = Type.Number({ minimum: 0, maximum: 1 })
 const Count = Type.Integer({ minimum: 0 })
+/** Whom something concerns. */
+export const TheseClients = Type.Object(
+  {
+    networks: Type.Array(Type.String()),
+    moreNetworks: Count,
+    allBut: Type.Boolean({
+      description: 'whether it is all clients but those in these networks',
+    }),
+  },
+  { description: 'of these clients alone; all when left out' },
+)
+
 /** What would move. */
 export const effectFields = {
   services: Type.Array(
     Type.Object({
       service: Type.String(),
       types: Type.Array(Type.Enum(['A', 'AAAA'])),
-      clients: Type.Optional(
-        Type.Object(
-          {
-            networks: Type.Array(Type.String()),
-            moreNetworks: Count,
-            allBut: Type.Boolean({
-              description: 'whether it is all clients but those in these networks',
-            }),
-          },
-          { description: 'of these clients alone; all when left out' },
-        ),
-      ),
+      clients: Type.Optional(TheseClients),
       pools: Type.Array(Type.Object({ pool: Type.String(), before: Share, after: Share })),
       members: Type.Array(
         Type.Object({ pool: Type.String(), member: Type.String(), before: Share, after: Share }),

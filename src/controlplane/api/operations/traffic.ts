@@ -1,8 +1,10 @@
 /** What is answered now: how many queries, how quickly, and for a service by whom. Counts are for clients that take differences. */
+
 import type { FastifyInstance } from 'fastify'
 import Type, { type Static } from 'typebox'
 import { type ServiceShares, sharesOfService } from '../../apply/service-shares.ts'
 import { ControlError } from '../../model/errors.ts'
+import { TheseClients } from '../configuration/plan-schema.ts'
 import { hostname, notFound } from '../configuration/resource.ts'
 import type { AnswerCount, Ground, Operations, System } from '../context.ts'
 import { markRevision } from '../memory.ts'
@@ -74,18 +76,7 @@ const Shares = Type.Object(
     groups: Type.Array(
       Type.Object({
         types: Type.Array(Type.Enum(['A', 'AAAA'])),
-        clients: Type.Optional(
-          Type.Object(
-            {
-              networks: Type.Array(Type.String()),
-              moreNetworks: Count,
-              allBut: Type.Boolean({
-                description: 'whether it is all clients but those in these networks',
-              }),
-            },
-            { description: 'of these clients alone; all when left out' },
-          ),
-        ),
+        clients: Type.Optional(TheseClients),
         pools: Type.Array(PoolShare, { description: 'the largest shares first' }),
         members: Type.Array(MemberShare, { description: 'the largest shares first' }),
         moreMembers: Count,
