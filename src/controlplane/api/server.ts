@@ -33,6 +33,7 @@ import { dnssecRollRoutes } from './configuration/dnssec-roll.ts'
 import { feedRoutes } from './configuration/feeds.ts'
 import { memberRoutes } from './configuration/members.ts'
 import { monitorRoutes } from './configuration/monitors.ts'
+import { partPlanRoute } from './configuration/part-plan.ts'
 import { poolRoutes } from './configuration/pools.ts'
 import { invalid } from './configuration/resource.ts'
 import { revisionListRoute, revisionRoutes } from './configuration/revisions.ts'
@@ -230,6 +231,7 @@ async function guardedRoutes(guarded: FastifyInstance, context: ApiContext, answ
     workIn(whole, new Lane('documents and revisions in work', limitsOf(context).documents))
     keepSmall(whole)
     configRoutes(whole, context)
+    partPlanRoute(whole, context)
     revisionRoutes(whole, context)
   })
   revisionListRoute(guarded, context)

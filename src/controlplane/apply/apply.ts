@@ -56,9 +56,9 @@ interface Planned extends Plan {
 export interface Aim {
   readonly since: number | null
   readonly reach: Reach | null
-  /** The zones whose RRsets may change, of those that there are. */
-  readsRrsetsOf(before: StoredConfiguration): readonly string[]
-  /** @param rrsets of these */
+  /** The RRsets that matter to it, of the zones that it changes and that there are; null when they are too many. */
+  readRrsets(tx: Tx, before: StoredConfiguration): Promise<StoredRrsets | null>
+  /** @param rrsets these */
   target(before: StoredConfiguration, rrsets: StoredRrsets): Target
   /** What is written with it, behind it. */
   finish?(write: Write, target: Target): Promise<void>
@@ -68,10 +68,12 @@ export function aimOf({ document, prune, since, reach = null }: ApplyOptions): A
   return {
     since,
     reach,
-    readsRrsetsOf: ({ zones }) =>
-      document.configuration.zones.flatMap(({ apex }) => {
+    readRrsets: (tx, { zones }) => {
+      const apexes = document.configuration.zones.flatMap(({ apex }) => {
         return zones.has(apex) && 'rrsets' in document.bodies.zones.get(apex)! ? [apex] : []
-      }),
+      })
+      return readRrsets(tx, apexes)
+    },
     target: (before, rrsets) => targetOf(before, rrsets, { document, prune, reach }),
   }
 }
@@ -191,7 +193,7 @@ async function plan(tx: Tx, aim: Aim): Promise<Planned> {
   // What can't be read is replaced when the target has it, and else is left alone.
   const unreadable = new Set<string>()
   const before = await readConfiguration(tx, (_, what) => unreadable.add(partIn(what)))
-  const rrsets = await readRrsets(tx, aim.readsRrsetsOf(before))
+  const rrsets = await aim.readRrsets(tx, before)
   if (rrsets === null) {
     throw new ControlError(
       'conflict',

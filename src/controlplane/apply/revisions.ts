@@ -211,7 +211,11 @@ async function aimAt(tx: Tx, { revision, since, reach = null }: RollbackOptions)
   return {
     since,
     reach,
-    readsRrsetsOf: (before) => [...zones].filter((apex) => before.zones.has(apex)),
+    readRrsets: (read, before) =>
+      readRrsets(
+        read,
+        [...zones].filter((apex) => before.zones.has(apex)),
+      ),
     target: (before, rrsets) => targetAt(partsOf(formers, before, rrsets), before, rrsets),
   }
 }

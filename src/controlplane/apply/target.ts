@@ -279,7 +279,10 @@ function memberBody(pool: Stored<Pool>, member: Member): Body {
   return fragments?.[member.name] ?? formatMember(member)
 }
 
-function headOf(zone: StoredZone | null): (Stored<ZoneHead> & Owned) | null {
+/** What of a stored zone a document tells. */
+export function headOf(zone: StoredZone): Stored<ZoneHead> & Owned
+export function headOf(zone: StoredZone | null): (Stored<ZoneHead> & Owned) | null
+export function headOf(zone: StoredZone | null): (Stored<ZoneHead> & Owned) | null {
   if (zone === null) return null
   const { apex, soa, ttlSeconds, dnssec } = zone.value
   return { ...zone, value: { apex, soa, ttlSeconds, dnssec } }

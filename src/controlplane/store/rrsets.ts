@@ -11,7 +11,7 @@ import type { Breach } from '../rules/breach.ts'
 import { absoluteName, namesAbove } from '../rules/owners.ts'
 import { placeBreaches, typesThatHide } from '../rules/places.ts'
 import { placesOf } from '../rules/view.ts'
-import { checkKeys, type RrsetKey } from '../rules/zone-data.ts'
+import { checkKeys } from '../rules/zone-data.ts'
 import { fetchRows } from './cursor.ts'
 import { because } from './dnssec-keys.ts'
 import { rrsetHistoryKey } from './history.ts'
@@ -245,7 +245,7 @@ interface Around {
   /** At its owner. */
   readonly here: readonly Stored<Rrset>[]
   /** DNAMEs above it and, when it is to be one, the first RRset below it. */
-  readonly apart: readonly RrsetKey[]
+  readonly apart: readonly Rrset[]
   /** The service at its name and, when it is to be a DNAME or a zone cut, those below it. */
   readonly services: readonly string[]
 }
@@ -261,22 +261,42 @@ interface AroundRow extends Record<string, unknown>, Pick<Around, 'apart' | 'ser
  *
  * @param type of the RRset; null when it is to go
  */
-async function loadAround(tx: Tx, apex: string, owner: string, type: string | null): Promise<Around> {
+function loadAround(tx: Tx, apex: string, owner: string, type: string | null): Promise<Around> {
+  return findAround(tx, apex, owner, type, tryZone(apex))
+}
+
+/** What an RRset is judged beside, itself included; as `loadAround`, and claims nothing. */
+export function rrsetsAround(
+  tx: Tx,
+  apex: string,
+  owner: string,
+  type: string | null,
+): Promise<Pick<Around, 'here' | 'apart'>> {
+  return findAround(tx, apex, owner, type, sql`true`)
+}
+
+async function findAround(
+  tx: Tx,
+  apex: string,
+  owner: string,
+  type: string | null,
+  isFree: SQL,
+): Promise<Around> {
   const isDname = type === 'DNAME'
   const hides = typesThatHide.some((each) => each === type)
   const name = absoluteName(owner, apex)
   const below = name === '.' ? '' : `.${name}`
   const { rows } = await tx.execute<AroundRow>(sql`
-    select ${tryZone(apex)} as free,
+    select ${isFree} as free,
       (select json_build_object('serial', serial, 'fixed', fixed_serial is not null,
         'signed', signing_algorithm is not null) from zones where apex = ${apex}) as serial,
       ${jsonRows(sql`
         select owner, type, ttl_seconds as "ttlSeconds", data, written, revision from rrsets where zone = ${apex} and owner = ${owner}`)} as here,
       ${jsonRows(sql`
-        select owner, type from rrsets
+        select owner, type, ttl_seconds as "ttlSeconds", data from rrsets
         where zone = ${apex} and owner = any(${texts(namesAbove(owner))}) and type = 'DNAME'
         union all (
-          select owner, type from rrsets where ${isDname} and zone = ${apex} and ${liesBelow(owner)} order by owner, type limit 1
+          select owner, type, ttl_seconds as "ttlSeconds", data from rrsets where ${isDname} and zone = ${apex} and ${liesBelow(owner)} order by owner, type limit 1
         )`)} as apart,
       (
         select coalesce(json_agg(name), '[]') from services

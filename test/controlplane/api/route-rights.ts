@@ -70,6 +70,7 @@ export const routeRights: Readonly<Record<string, Need>> = {
   'GET /v1/audit': 'within',
   'GET /v1/config': 'within',
   'PUT /v1/config': 'within',
+  'POST /v1/plan': 'within',
   'GET /v1/revisions': 'within',
   'GET /v1/revisions/:revision': 'within',
   'GET /v1/revisions/:revision/diff': 'within',

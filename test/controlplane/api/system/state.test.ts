@@ -125,6 +125,7 @@ t.test('what the process says about itself', async (t) => {
       '/v1/overrides/preview',
       '/v1/overrides/{pool}/{member}',
       '/v1/overview',
+      '/v1/plan',
       '/v1/pools',
       '/v1/pools/{name}',
       '/v1/pools/{name}/members/{member}',

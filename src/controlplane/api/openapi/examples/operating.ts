@@ -111,6 +111,26 @@ const documents: readonly Example[] = [
   },
 ]
 
+const parts: readonly Example[] = [
+  {
+    of: 'planPart',
+    summary: 'What another member would change',
+    body: {
+      kind: 'pool',
+      name: 'us',
+      body: { monitor: 'web', members: { nyc1: { address: '198.51.100.10' } } },
+    },
+    status: 200,
+  },
+  {
+    of: 'planPart',
+    name: 'rrset',
+    summary: 'What the loss of an RRset would change',
+    body: { kind: 'rrset', name: apex, owner: '_dmarc', type: 'TXT', body: null },
+    status: 200,
+  },
+]
+
 const gradual: readonly Example[] = [
   { of: 'listGradualChanges', parameters: { limit: 10 }, status: 200 },
   { of: 'getGradualChange', parameters: { id: 1 }, status: 200 },
@@ -226,6 +246,7 @@ const others: readonly Example[] = [
 
 export const operating: readonly Example[] = [
   ...changes,
+  ...parts,
   ...documents,
   ...gradual,
   ...words,
