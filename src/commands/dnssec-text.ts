@@ -18,10 +18,11 @@ export interface DnssecKeyReply {
 export interface DnssecRolloverReply {
   readonly goal: string
   readonly step: string
-  readonly steps: readonly string[]
+  readonly waits: readonly { readonly step: string; readonly seconds: number | null }[]
   readonly reverting: boolean
   readonly stepSince: string
   readonly due: string | null
+  readonly endsAt: string
   readonly waitsFor: string
   readonly parent: string | null
 }
@@ -92,15 +93,26 @@ export function statusLines(apex: string, { enabled, denial, status }: DnssecRep
 
 function rolloverLines(rollover: DnssecRolloverReply | null): string[] {
   if (rollover === null) return []
-  const { goal, step, steps, reverting, stepSince, due, waitsFor, parent } = rollover
+  const { goal, step, waits, reverting, stepSince, due, endsAt, waitsFor, parent } = rollover
   const what = goal === 'unsigned' ? 'it is to be signed no more' : 'its keys are rolled over'
   const back = reverting ? ', on its way back' : ''
   const until = due === null ? '' : `, until ${timeText(due)} at the least`
   return [
-    `${what}${back}: step ${step} of ${steps.join(', ')}, since ${timeText(stepSince)}`,
+    `${what}${back}: step ${step} since ${timeText(stepSince)}, of ${waits.map(waitText).join(', ')}`,
+    `it comes to its end at ${timeText(endsAt)} at the earliest`,
     `it waits${until}: ${waitsFor}`,
     ...(parent === null ? [] : [`the parent: ${parent}`]),
   ]
+}
+
+const waitText = ({ step, seconds }: DnssecRolloverReply['waits'][number]) =>
+  seconds === null ? step : `${step} (${spanText(seconds)})`
+
+/** Rounded up to the unit that it is shown in: whoever waits is not told too little. */
+function spanText(seconds: number): string {
+  if (seconds < 120) return `${seconds} s`
+  if (seconds < 7_200) return `${Math.ceil(seconds / 60)} min`
+  return `${Math.ceil(seconds / 3_600)} h`
 }
 
 function signatureLines(signatures: DnssecReply['status']['signatures']): string[] {

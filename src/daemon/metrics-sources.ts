@@ -50,6 +50,7 @@ export function metricsSources(parts: () => Parts): MetricsSources {
         expiresAt: Number.isFinite(expiresAt) ? expiresAt : null,
         isTroubled: trouble !== null,
       })),
+    rollovers: () => parts().rollovers.states,
     signaturesMade: () => parts().signing.made,
     unsignedSets: () => parts().signing.services.waiting,
     certificates: () =>

@@ -16,13 +16,21 @@ import {
   type ParentVerdict,
   type SaidByServer,
 } from '../controlplane/dnssec/parent-servers.ts'
-import { dueAt, moveRollover, type RolloverEvent } from '../controlplane/dnssec/rollover-machine.ts'
+import { dueAt, moveRollover, type RolloverEvent, waitOf } from '../controlplane/dnssec/rollover-machine.ts'
 import type { SigningWatch } from '../controlplane/dnssec/signing-watch.ts'
 import { dnskeyOf } from '../controlplane/dnssec/zone-key.ts'
 import { defaultStaleMs } from '../controlplane/fleet/peers.ts'
 import type { ZoneKey } from '../controlplane/model/dnssec.ts'
 import type { NewEvent } from '../controlplane/model/event.ts'
-import { dutiesOf, stepWords, type ZoneRollover } from '../controlplane/model/rollover.ts'
+import {
+  dutiesOf,
+  kindOf,
+  type RolloverKind,
+  type RolloverStep,
+  type RolloverWait,
+  stepWords,
+  type ZoneRollover,
+} from '../controlplane/model/rollover.ts'
 import { listKeys } from '../controlplane/store/dnssec-keys.ts'
 import { listServing } from '../controlplane/store/fleet.ts'
 import {
@@ -52,6 +60,20 @@ interface Remembered {
   /** By the steady clock; null until its time counts. */
   readonly dueMs: number | null
   readonly askedMs: number
+  /** A server of the parent could not be asked, when this node last did. */
+  readonly isSilent: boolean
+}
+
+/** A rollover as metrics tell of it. */
+export interface RolloverNow {
+  readonly zone: string
+  readonly kind: RolloverKind
+  readonly step: RolloverStep
+  /** `parent-silent`: for the parent, of which this node could not ask all servers. */
+  readonly waitsFor: RolloverWait | 'parent-silent'
+  readonly stepSeconds: number
+  /** Until its wait for caches is over; below 0 when it is overdue. Null when that is not known yet. */
+  readonly dueSeconds: number | null
 }
 
 interface Surroundings {
@@ -65,6 +87,8 @@ export class Rollovers implements AsyncDisposable {
   readonly #around: Surroundings
   readonly #loop: PollLoop
   #open: readonly OpenRollover[] = []
+  /** When that was read, by the steady clock. */
+  #readMs = 0
   readonly #remembered = new Map<string, Remembered>()
   #listening: Disposable | null = null
 
@@ -84,8 +108,21 @@ export class Rollovers implements AsyncDisposable {
   }
 
   /** Those that are under way, as the database had them last. */
-  get open(): readonly OpenRollover[] {
-    return this.#open
+  get states(): RolloverNow[] {
+    const sinceMs = monotonicClock.nowMs() - this.#readMs
+    return this.#open.map(({ rollover, signing, cachedUntil, nowMs }) => {
+      const wait = waitOf(rollover)
+      const due = dueAt(rollover, { ...signing, cachedUntil })
+      const isSilent = wait === 'parent' && this.#remembered.get(rollover.apex)?.isSilent === true
+      return {
+        zone: rollover.apex,
+        kind: kindOf(rollover),
+        step: rollover.step,
+        waitsFor: isSilent ? 'parent-silent' : wait,
+        stepSeconds: (nowMs + sinceMs - rollover.stepSince) / 1000,
+        dueSeconds: due === null || wait === 'parent' ? null : (due - nowMs - sinceMs) / 1000,
+      }
+    })
   }
 
   start(): void {
@@ -114,6 +151,7 @@ export class Rollovers implements AsyncDisposable {
       return { open, nodes: open.length === 0 ? [] : await listServing(tx, defaultStaleMs) }
     })
     this.#open = open
+    this.#readMs = monotonicClock.nowMs()
     const apexes = new Set(open.map(({ rollover }) => rollover.apex))
     for (const apex of this.#remembered.keys()) if (!apexes.has(apex)) this.#remembered.delete(apex)
     for (const each of open) this.#remember(each)
@@ -135,7 +173,8 @@ export class Rollovers implements AsyncDisposable {
     if (known?.step === step) return
     const due = dueAt(rollover, { ...signing, cachedUntil })
     const dueMs = due === null ? null : monotonicClock.nowMs() + Math.max(0, due - nowMs)
-    this.#remembered.set(apex, { step, dueMs, askedMs: known?.askedMs ?? Number.NEGATIVE_INFINITY })
+    const { askedMs = Number.NEGATIVE_INFINITY, isSilent = false } = known ?? {}
+    this.#remembered.set(apex, { step, dueMs, askedMs, isSilent })
   }
 
   /** Whether it has come further. */
@@ -151,7 +190,8 @@ export class Rollovers implements AsyncDisposable {
       this.#remembered.set(apex, { ...this.#remembered.get(apex)!, askedMs: now })
       const verdict = await this.#askParent(open)
       if (verdict !== null) {
-        const { says, isDone, ttlSeconds } = verdict
+        const { says, isDone, isSilent, ttlSeconds } = verdict
+        this.#remembered.set(apex, { ...this.#remembered.get(apex)!, isSilent })
         if (await this.#send(rollover, { kind: 'parent', isDone, ttlSeconds }, says)) return true
       }
     }
@@ -179,7 +219,8 @@ export class Rollovers implements AsyncDisposable {
     } else if (own !== null) said = [{ name: `zone ${own.apex}`, ...own }]
     else {
       const servers = await findParentServers(apex, config.resolvers, asking)
-      if (typeof servers === 'string') return { isDone: false, ttlSeconds: null, says: servers }
+      if (typeof servers === 'string')
+        return { isDone: false, isSilent: true, ttlSeconds: null, says: servers }
       said = await askParentServers(apex, servers, asking)
     }
     if (asking.aborted && signal.aborted) return null

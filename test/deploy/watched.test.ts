@@ -139,6 +139,8 @@ async function configure(daemon: DaemonProcess, { backend, flapping, ca, hook }:
     ],
     dnssec: { enabled: true },
   })
+  const roll = await daemon.request('/v1/zones/signed.test/dnssec/roll', { method: 'POST', json: {} })
+  if (!roll.ok) throw new Error(`roll: ${roll.status} ${await roll.text()}`)
   await put(daemon, '/v1/monitors/web', { ...quick, type: 'https', tls: { ca, serverName: tlsName } })
   const flap = { changes: 1, within: '10m', hold: '10m', maxHold: '1h' }
   await put(daemon, '/v1/monitors/flapping', { ...quick, flap })

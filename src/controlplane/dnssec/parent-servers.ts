@@ -156,6 +156,8 @@ export interface WantedAtParent {
 
 export interface ParentVerdict {
   readonly isDone: boolean
+  /** A server, or all, could not be asked. */
+  readonly isSilent: boolean
   /** The greatest TTL of a DS that was seen; null when there was none. */
   readonly ttlSeconds: number | null
   /** What it waits for, in words. */
@@ -184,6 +186,7 @@ export function judgeParent(
   const names = said.map(({ name }) => name).join(', ')
   return {
     isDone: problems.length === 0,
+    isSilent: said.length === 0 || said.some((server) => 'trouble' in server),
     ttlSeconds: ttls.length === 0 ? null : Math.max(...ttls),
     says: problems.length === 0 ? `${names}: as it is to be` : problems.slice(0, 8).join('; '),
   }

@@ -39,7 +39,7 @@
  * A clock that goes back makes a wait longer. One that goes forward would make it shorter: whoever sends `due` has waited by a steady clock.
  */
 import { keyTtlSeconds } from '../model/dnssec.ts'
-import type { Rollover, RolloverScope, RolloverStep } from '../model/rollover.ts'
+import type { Rollover, RolloverScope, RolloverStep, RolloverWait } from '../model/rollover.ts'
 
 /** What is waited for a DS whose TTL nobody has seen. */
 const unknownDsTtlSeconds = 86_400
@@ -75,6 +75,18 @@ export function stepsOf({ goal, entry, data, algorithm }: RolloverScope): readon
   return ['publish', ...parent, ...(data ? (['switch'] as const) : [])]
 }
 
+/** The steps that it goes through, to its end or back. */
+function pathOf(rollover: Rollover): readonly RolloverStep[] {
+  if (!rollover.reverting) return stepsOf(rollover)
+  // Data was signed by the keys that stay all the time.
+  return rollover.algorithm ? ['parent', 'ds-out', 'unpublish'] : ['parent', 'ds-out']
+}
+
+function restOf(rollover: Rollover): readonly RolloverStep[] {
+  const path = pathOf(rollover)
+  return path.slice(path.indexOf(rollover.step) + 1)
+}
+
 /** A rollover that begins. */
 export function beginRollover(scope: RolloverScope, nowMs: number): Rollover {
   const { goal, entry, data, algorithm } = scope
@@ -82,14 +94,48 @@ export function beginRollover(scope: RolloverScope, nowMs: number): Rollover {
   return entered(whole, stepsOf(scope)[0]!, nowMs)
 }
 
+/** What a rollover waits for now. */
+export function waitOf({ step, countedFrom }: Rollover): RolloverWait {
+  if (step === 'parent') return 'parent'
+  return countedFrom === null ? 'servers' : 'caches'
+}
+
 /** When the time of a step is over, in UNIX milliseconds; null when that is not known yet. */
 export function dueAt(rollover: Rollover, times: RolloverTimes): number | null {
   if (rollover.countedFrom === null) return null
-  const seconds = secondsOf(rollover, times) + times.propagationSeconds
+  const seconds = secondsOf(rollover.step, rollover, times)
   return Math.max(rollover.countedFrom + seconds * 1000, times.cachedUntil)
 }
 
-function secondsOf({ step, parentTtlSeconds }: Rollover, { maxTtlSeconds }: RolloverTimes): number {
+/** How long each step waits for caches; null for the one that waits for the parent. In `ds-out` by what is known of the parent by now. */
+export function waitsOf(
+  rollover: Rollover,
+  times: RolloverTimes,
+): { readonly step: RolloverStep; readonly seconds: number | null }[] {
+  return pathOf(rollover).map((step) => ({
+    step,
+    seconds: step === 'parent' ? null : secondsOf(step, rollover, times),
+  }))
+}
+
+/** When it comes to its end at the earliest: when all servers and the parent do their part at once. UNIX milliseconds. */
+export function endsAt(rollover: Rollover, times: RolloverTimes, nowMs: number): number {
+  const waitMs = (step: RolloverStep) => (step === 'parent' ? 0 : secondsOf(step, rollover, times) * 1000)
+  const { step } = rollover
+  const due = step === 'parent' ? null : dueAt(rollover, times)
+  const first = Math.max(nowMs, due ?? Math.max(nowMs + waitMs(step), times.cachedUntil))
+  return restOf(rollover).reduce((endMs, next) => endMs + waitMs(next), first)
+}
+
+function secondsOf(step: RolloverStep, rollover: Rollover, times: RolloverTimes): number {
+  return cachedSeconds(step, rollover, times) + times.propagationSeconds
+}
+
+function cachedSeconds(
+  step: RolloverStep,
+  { parentTtlSeconds }: Rollover,
+  { maxTtlSeconds }: RolloverTimes,
+): number {
   switch (step) {
     case 'presign':
     case 'switch':
@@ -147,12 +193,9 @@ function seenAtParent(
 }
 
 function after(rollover: Rollover, nowMs: number): RolloverMove {
-  const { step, reverting, algorithm } = rollover
-  const steps = stepsOf(rollover)
-  // Data was signed by the keys that stay all the time.
-  const isLast = reverting ? !(step === 'ds-out' && algorithm) : step === steps.at(-1)
-  if (isLast) return { to: reverting ? 'cancelled' : 'done' }
-  return { to: 'step', rollover: entered(rollover, steps[steps.indexOf(step) + 1]!, nowMs) }
+  const [next] = restOf(rollover)
+  if (next === undefined) return { to: rollover.reverting ? 'cancelled' : 'done' }
+  return { to: 'step', rollover: entered(rollover, next, nowMs) }
 }
 
 function cancelled(rollover: Rollover, nowMs: number): RolloverMove {

@@ -47,6 +47,21 @@ export interface RolloverScope {
   readonly algorithm: boolean
 }
 
+/** By which keys change: `all` that the zone has, one of two, those of another algorithm, or none that come. */
+export const rolloverKinds = ['all', 'ksk', 'zsk', 'algorithm', 'unsigned'] as const
+export type RolloverKind = (typeof rolloverKinds)[number]
+
+export function kindOf({ goal, entry, data, algorithm }: RolloverScope): RolloverKind {
+  if (goal === 'unsigned') return 'unsigned'
+  if (algorithm) return 'algorithm'
+  if (entry && data) return 'all'
+  return entry ? 'ksk' : 'zsk'
+}
+
+/** What a step waits for: all servers serve it; the parent does its part; what was served before runs out of caches. */
+export const rolloverWaits = ['servers', 'parent', 'caches'] as const
+export type RolloverWait = (typeof rolloverWaits)[number]
+
 /** Times are UNIX milliseconds by the clock of the database. */
 export interface Rollover extends RolloverScope {
   readonly step: RolloverStep

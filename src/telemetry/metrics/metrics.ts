@@ -29,7 +29,7 @@ import {
 } from './members.ts'
 import { Exposed, expose, exposeCounts, exposeValue, Scrape, type Series, tallies, tally } from './series.ts'
 import { type RenderedPage, SharedRendering } from './shared-rendering.ts'
-import { registerSigningMetrics, type SignedZoneNow } from './signing.ts'
+import { registerSigningMetrics, type SignedZoneNow, type ZoneRolloverNow } from './signing.ts'
 import {
   type DrainNow,
   type MemberNow,
@@ -60,6 +60,8 @@ export interface MetricsSources {
   services(): readonly ServiceNow[]
   /** Zones that are signed, or should be. */
   signedZones(): readonly SignedZoneNow[]
+  /** Zones whose keys are rolled over. */
+  rollovers(): readonly ZoneRolloverNow[]
   /** How many signatures were made. */
   signaturesMade(): number
   /** RRsets of services that are still to be signed. */

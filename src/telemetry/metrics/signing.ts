@@ -10,7 +10,21 @@ export interface SignedZoneNow {
   readonly isTroubled: boolean
 }
 
+const waits = ['servers', 'parent', 'parent-silent', 'caches'] as const
+
+export interface ZoneRolloverNow {
+  readonly zone: string
+  readonly kind: string
+  readonly step: string
+  readonly waitsFor: (typeof waits)[number]
+  readonly stepSeconds: number
+  /** Null when it is not known yet. */
+  readonly dueSeconds: number | null
+}
+
 export interface SigningNow {
+  /** Zones whose keys are rolled over. */
+  rollovers(): readonly ZoneRolloverNow[]
   signedZones(): readonly SignedZoneNow[]
   /** How many signatures were made. */
   signaturesMade(): number
@@ -38,4 +52,23 @@ export function registerSigningMetrics(registry: Registry, now: SigningNow, nowM
   )
   const made = 'Signatures that this node has made.'
   exposeValue(registry, 'counter', 'pooldns_dnssec_signatures_made_total', made, () => now.signaturesMade())
+  const steps =
+    'Seconds that a rollover of keys has been in its step, by what that waits for: "servers" that serve it, the "parent", "parent-silent" when not all of its servers could be asked, or "caches"; 0 for what it does not wait for.'
+  expose(registry, 'gauge', 'pooldns_dnssec_rollover_step_seconds', steps, () =>
+    now.rollovers().flatMap(({ zone, kind, step, waitsFor, stepSeconds }) =>
+      waits.map((each) => ({
+        labels: { zone, kind, step, waits_for: each },
+        value: each === waitsFor ? stepSeconds : 0,
+      })),
+    ),
+  )
+  const due =
+    'Seconds until a step of a rollover of keys has waited for caches long enough; below 0 when it is overdue.'
+  expose(registry, 'gauge', 'pooldns_dnssec_rollover_due_seconds', due, () =>
+    now
+      .rollovers()
+      .flatMap(({ zone, dueSeconds }) =>
+        dueSeconds === null ? [] : [{ labels: { zone }, value: dueSeconds }],
+      ),
+  )
 }

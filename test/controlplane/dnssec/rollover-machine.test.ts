@@ -9,14 +9,22 @@ import t from 'tap'
 import {
   beginRollover,
   dueAt,
+  endsAt,
   moveRollover,
   type RolloverEvent,
   type RolloverMove,
   type RolloverTimes,
   stepsOf,
+  waitOf,
+  waitsOf,
 } from '../../../src/controlplane/dnssec/rollover-machine.ts'
 import type { KeyDuties, KeyRole, KeyState } from '../../../src/controlplane/model/dnssec.ts'
-import { dutiesOf, type Rollover, type RolloverScope } from '../../../src/controlplane/model/rollover.ts'
+import {
+  dutiesOf,
+  kindOf,
+  type Rollover,
+  type RolloverScope,
+} from '../../../src/controlplane/model/rollover.ts'
 
 const times: RolloverTimes = { maxTtlSeconds: 40, propagationSeconds: 5, cachedUntil: 0 }
 const dsTtlS = 30
@@ -41,6 +49,34 @@ t.test('the steps of each kind', async (t) => {
     algorithm: 'presign publish parent ds-out unpublish',
     unsigned: 'parent ds-out',
   })
+})
+
+t.test('what it waits for, how long, and when it ends at the earliest', async (t) => {
+  t.same(Object.values(scopes).map(kindOf), ['all', 'ksk', 'zsk', 'algorithm', 'unsigned'])
+  const begun = beginRollover(csk, 1_000)
+  t.equal(waitOf(begun), 'servers')
+  t.same(waitsOf(begun, times), [
+    { step: 'publish', seconds: 45 },
+    { step: 'parent', seconds: null },
+    { step: 'ds-out', seconds: 86_405 },
+    { step: 'switch', seconds: 45 },
+  ])
+  const ds = { ...begun, parentTtlSeconds: 30 }
+  t.equal(endsAt(ds, times, 2_000), 2_000 + 45_000 + 35_000 + 45_000)
+  const served = step(moveRollover(ds, { kind: 'served' }, times, 3_000))
+  t.equal(waitOf(served), 'caches')
+  t.equal(endsAt(served, times, 20_000), 3_000 + 45_000 + 35_000 + 45_000)
+  t.equal(endsAt(served, times, 50_000), 50_000 + 80_000, 'what is due and not done yet is done now')
+  t.equal(endsAt(served, { ...times, cachedUntil: 90_000 }, 20_000), 90_000 + 80_000)
+  const parent = step(moveRollover(served, { kind: 'due' }, times, 50_000))
+  t.equal(waitOf(parent), 'parent')
+  t.equal(endsAt(parent, times, 60_000), 60_000 + 80_000)
+  const back = step(moveRollover({ ...parent, algorithm: true }, { kind: 'cancel' }, times, 60_000))
+  t.same(
+    waitsOf(back, times).map(({ step }) => step),
+    ['parent', 'ds-out', 'unpublish'],
+    'the steps of the way back',
+  )
 })
 
 const step = (move: RolloverMove): Rollover => {

@@ -33,6 +33,7 @@ export const quietSources: MetricsSources = {
   hosts: () => [],
   drains: () => [],
   signedZones: () => [],
+  rollovers: () => [],
   signaturesMade: () => 0,
   unsignedSets: () => ({ answers: 0, ahead: 0 }),
   pools: () => [],
@@ -86,6 +87,24 @@ export function busyMetrics(): Metrics {
     signedZones: () => [
       { zone: 'example.test', expiresAt: 1_800_000_000, isTroubled: false },
       { zone: 'other.test', expiresAt: null, isTroubled: true },
+    ],
+    rollovers: () => [
+      {
+        zone: 'example.test',
+        kind: 'ksk',
+        step: 'parent',
+        waitsFor: 'parent-silent',
+        stepSeconds: 7200,
+        dueSeconds: null,
+      },
+      {
+        zone: 'other.test',
+        kind: 'zsk',
+        step: 'switch',
+        waitsFor: 'caches',
+        stepSeconds: 60,
+        dueSeconds: 3540,
+      },
     ],
     signaturesMade: () => 7,
     unsignedSets: () => ({ answers: 2, ahead: 30 }),

@@ -3,11 +3,20 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import Type from 'typebox'
 import { types } from '../../../dataplane/wire/constants.ts'
 import { formatRdata, parseType } from '../../../dataplane/wire/rdata.ts'
-import { dueAt, stepsOf } from '../../dnssec/rollover-machine.ts'
+import { dueAt, endsAt, waitOf, waitsOf } from '../../dnssec/rollover-machine.ts'
 import { dnskeyOf, dsOf, keyTag } from '../../dnssec/zone-key.ts'
 import { SigningForm } from '../../document/dnssec.ts'
 import { denials, keyLayouts, keyRoles, keyStates, type ZoneKey } from '../../model/dnssec.ts'
-import { dutiesOf, type Rollover, rolloverGoals, rolloverSteps, stepWords } from '../../model/rollover.ts'
+import {
+  dutiesOf,
+  kindOf,
+  type Rollover,
+  rolloverGoals,
+  rolloverKinds,
+  rolloverSteps,
+  rolloverWaits,
+  stepWords,
+} from '../../model/rollover.ts'
 import type { OpenRollover } from '../../store/rollovers.ts'
 import type { SigningState } from '../../store/signing.ts'
 import type { Stored } from '../../store/stored.ts'
@@ -20,13 +29,37 @@ import { hostname, notFound } from './resource.ts'
 const RolloverView = Type.Unsafe<object | null>({
   ...Type.Object({
     goal: Type.Unsafe<string>({ type: 'string', enum: [...rolloverGoals] }),
+    kind: Type.Unsafe<string>({
+      type: 'string',
+      enum: [...rolloverKinds],
+      description: 'which keys change',
+    }),
     step: Type.Unsafe<string>({ type: 'string', enum: [...rolloverSteps] }),
     steps: Type.Array(Type.String(), { description: 'all that it takes' }),
+    waits: Type.Array(
+      Type.Object({
+        step: Type.String(),
+        seconds: Type.Unsafe<number | null>({
+          type: ['integer', 'null'],
+          description: 'null: until the parent has done its part',
+        }),
+      }),
+      { description: 'how long each step waits for caches, and for servers that are behind' },
+    ),
     reverting: Type.Boolean({ description: 'it goes back' }),
     startedAt: Instant,
     stepSince: Instant,
     due: InstantOrNull,
-    waitsFor: Type.String(),
+    endsAt: Type.String({
+      format: 'date-time',
+      description: 'at the earliest: if all servers and the parent do their part at once',
+    }),
+    wait: Type.Unsafe<string>({
+      type: 'string',
+      enum: [...rolloverWaits],
+      description: 'what the step waits for: servers that serve it, the parent, or caches',
+    }),
+    waitsFor: Type.String({ description: 'the same in words' }),
     parent: TextOrNull('what was last seen at the parent; null before'),
     parentTtlSeconds: Type.Unsafe<number | null>({
       type: ['integer', 'null'],
@@ -136,20 +169,26 @@ function keyView(apex: string, key: ZoneKey, rollover: Rollover | null) {
   }
 }
 
-function rolloverView({ rollover, signing, cachedUntil }: OpenRollover): object {
-  const { goal, step, reverting, startedAt, stepSince, countedFrom, parentSays, parentTtlSeconds } = rollover
-  const due = dueAt(rollover, { ...signing, cachedUntil })
+function rolloverView({ rollover, signing, cachedUntil, nowMs }: OpenRollover): object {
+  const { goal, step, reverting, startedAt, stepSince, parentSays, parentTtlSeconds } = rollover
+  const times = { ...signing, cachedUntil }
+  const due = dueAt(rollover, times)
   const instant = (ms: number) => new Date(ms).toISOString()
-  const served = countedFrom === null && step !== 'parent' ? ': not all nodes serve it yet' : ''
+  const wait = waitOf(rollover)
+  const waits = waitsOf(rollover, times)
   return {
     goal,
+    kind: kindOf(rollover),
     step,
-    steps: stepsOf(rollover),
+    steps: waits.map(({ step }) => step),
+    waits,
     reverting,
     startedAt: instant(startedAt),
     stepSince: instant(stepSince),
     due: due === null || step === 'parent' ? null : instant(due),
-    waitsFor: `${stepWords[step]}${served}`,
+    endsAt: instant(endsAt(rollover, times, nowMs)),
+    wait,
+    waitsFor: `${stepWords[step]}${wait === 'servers' ? ': not all servers serve it yet' : ''}`,
     parent: parentSays,
     parentTtlSeconds,
   }
