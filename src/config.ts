@@ -5,6 +5,7 @@
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { type ParseArgsOptionsConfig, parseArgs } from 'node:util'
+import { OpenidFileError, readIdentityProvider } from './config-openid.ts'
 import { adminTokenForm, hasPassword, isAdminToken, readSecret, SecretError } from './config-secrets.ts'
 import {
   atMost,
@@ -25,6 +26,7 @@ import { parseHostName } from './controlplane/api/clients/authority.ts'
 import { parseDuration } from './controlplane/document/duration.ts'
 import { isMailAddress } from './controlplane/document/webhook.ts'
 import { CacheUrlError, cacheUrlForm, parseCacheUrl } from './controlplane/feeds/cache/cache-url.ts'
+import type { IdentityProvider } from './controlplane/model/identity-provider.ts'
 import { parseSmtpServer } from './controlplane/model/smtp-server.ts'
 import { DatabaseUrlError, databaseUrlForm, parseDatabaseUrl } from './controlplane/store/database-url.ts'
 import type { RateLimit } from './dataplane/image/answer-settings.ts'
@@ -169,6 +171,12 @@ const settings = {
     [],
     parseAddressesAndPrefixes,
   ),
+  /** The file that says who signs people in to the console; null: they bring tokens. */
+  openidFile: setting('POOLDNS_OPENID', 'the path of a file', null, parsePath),
+  /** Of this server, as the identity provider knows it; null for none. */
+  openidSecret: setting('POOLDNS_OPENID_SECRET', 'a text without white space', null, (text) =>
+    /^[\x21-\x7e]+$/.test(text) ? text : undefined,
+  ),
   metricsAccess: word('POOLDNS_METRICS', 'open or token', 'open', ['open', 'token']),
   /** `address:port` each; empty means the system's. */
   resolvers: setting('POOLDNS_RESOLVERS', severalAddresses, [], (text) =>
@@ -293,15 +301,18 @@ const settings = {
 
 type Field = keyof typeof settings
 type Values = { readonly [F in Field]: (typeof settings)[F]['otherwise'] }
+type OpenidField = Extract<Field, `openid${string}`>
 type RateLimitField = Extract<Field, `rateLimit${string}`>
 
-export interface Config extends Omit<Values, RateLimitField | 'openTelemetry'> {
+export interface Config extends Omit<Values, RateLimitField | 'openTelemetry' | OpenidField> {
   readonly publicTools: boolean
   /** Whether that holds for everybody, as somebody said; else it does for clients on this host alone. */
   readonly publicToolsAnywhere: boolean
   readonly probeAllow: readonly Prefix[]
   readonly certificateDir: string
   readonly rateLimit: RateLimit | null
+  /** Who signs people in to the console; null: they bring tokens. */
+  readonly identityProvider: IdentityProvider | null
   /** What is sent by OpenTelemetry; null: nothing. */
   readonly openTelemetry: OtelSettings | null
   readonly kubernetes: boolean
@@ -312,7 +323,15 @@ export interface Config extends Omit<Values, RateLimitField | 'openTelemetry'> {
 }
 
 /** Fields that may come from the file that `<VARIABLE>_FILE` names, because they are secrets or hold one. */
-const secrets: ReadonlySet<Field> = new Set(['adminToken', 'databaseUrl', 'cacheUrl', 'smtpServer'])
+const secrets: ReadonlySet<Field> = new Set([
+  'adminToken',
+  'databaseUrl',
+  'cacheUrl',
+  'smtpServer',
+  'openidSecret',
+])
+/** Those of which nothing is not secret. */
+const hidden: ReadonlySet<Field> = new Set(['adminToken', 'openidSecret'])
 
 const fields = Object.keys(settings) as Field[]
 
@@ -329,7 +348,7 @@ function flagOf(field: Field): string {
 
 /** What `serve --help` says of the flags that mirror variables: their name, the variable, and what is accepted. */
 export function settingFlags(): { flag: string; variable: string; accepted: string }[] {
-  const shown = fields.filter((field) => field !== 'adminToken')
+  const shown = fields.filter((field) => !hidden.has(field))
   return shown.map((field) => ({ flag: flagOf(field), ...settings[field] }))
 }
 
@@ -374,8 +393,10 @@ export function readConfig(args: readonly string[], around: Environment): Config
     fields.map((field) => [field, orElse(() => readField(field, given[flagOf(field)], environment), told)]),
   ) as Values
   const openTelemetry = values.openTelemetry ? orElse(() => readOpenTelemetry(environment), told) : null
+  const { openidFile, openidSecret, ...others } = values
+  const identityProvider = orElse(() => readOpenid(openidFile, openidSecret), told)
   if (wrong.length > 0) throw new UsageError(wrong.join('\n'))
-  const { rateLimit, rateLimitPerSecond, rateLimitSlip, rateLimitExempt, ...config } = values
+  const { rateLimit, rateLimitPerSecond, rateLimitSlip, rateLimitExempt, ...config } = others
   const limit = { perSecond: rateLimitPerSecond, slip: rateLimitSlip, exempt: rateLimitExempt }
   return Object.freeze({
     ...config,
@@ -385,6 +406,7 @@ export function readConfig(args: readonly string[], around: Environment): Config
     probeAllow: config.probeAllow ?? (demo ? loopback : []),
     certificateDir: config.certificateDir ?? join(config.dataDir, 'certificates'),
     rateLimit: rateLimit === 'off' ? null : { ...limit, logOnly: rateLimit === 'log' },
+    identityProvider: identityProvider ?? null,
     openTelemetry: openTelemetry ?? null,
     kubernetes: (environment.KUBERNETES_SERVICE_HOST ?? '') !== '',
     demo,
@@ -398,6 +420,20 @@ function readOpenTelemetry(environment: Environment): OtelSettings {
     return readOtelSettings(environment)
   } catch (error) {
     if (error instanceof OtelSettingsError) throw new UsageError(error.message)
+    throw error
+  }
+}
+
+/** @throws UsageError */
+function readOpenid(file: string | null, secret: string | null): IdentityProvider | null {
+  if (file === null) {
+    if (secret !== null) throw new UsageError('POOLDNS_OPENID_SECRET is of no use without POOLDNS_OPENID')
+    return null
+  }
+  try {
+    return readIdentityProvider(file, secret)
+  } catch (error) {
+    if (error instanceof OpenidFileError) throw new UsageError(`POOLDNS_OPENID: ${error.message}`)
     throw error
   }
 }
@@ -420,8 +456,8 @@ function readField(field: Field, flag: string | undefined, environment: Environm
   // Of blanks alone nothing is meant, and least of all the name of a file.
   const value = text.trim() === '' ? undefined : parseFrom(source, () => parse(text))
   if (value !== undefined) return value
-  const hidden = field === 'adminToken' || (secrets.has(field) && !text.includes('://'))
-  const shown = hidden ? '(not shown)' : JSON.stringify(maskPasswords(text))
+  const isHidden = hidden.has(field) || (secrets.has(field) && !text.includes('://'))
+  const shown = isHidden ? '(not shown)' : JSON.stringify(maskPasswords(text))
   throw new UsageError(`${source}: ${shown} is not accepted; it takes ${accepted}`)
 }
 
@@ -450,7 +486,7 @@ function parseUrlOfCache(text: string): string | undefined {
 
 /** Flags are for everybody on the host to see. */
 function refuseSecret(field: Field, flag: string): void {
-  if (!secrets.has(field) || (field !== 'adminToken' && !hasPassword(flag))) return
+  if (!secrets.has(field) || (!hidden.has(field) && !hasPassword(flag))) return
   const { variable } = settings[field]
   throw new UsageError(
     `--${flagOf(field)} would show a secret to everybody who lists processes: set ${variable}, or ${variable}_FILE to the ` +

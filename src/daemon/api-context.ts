@@ -71,6 +71,7 @@ export function apiContext(parts: Parts, adminTokenHash: Uint8Array): ApiContext
     adminTokenHash,
     tracing: parts.tracing,
     httpHosts: config.httpHosts,
+    identityProvider: config.identityProvider,
     trustedProxies: config.trustedProxies,
     publisher,
     fleet: new NodesBehind({ database, self: nodeId, liveForMs: defaultStaleMs }),

@@ -17,24 +17,25 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
 import type { FastifyInstance, FastifyRequest, RouteOptions } from 'fastify'
 import { readHostname } from '../document/fields.ts'
+import type { GroupRights } from '../model/identity-provider.ts'
 import { type Named, Reach, type ReachKind } from '../model/reach.ts'
 import { hasExpired, type TokenScope, tokenScopes } from '../model/token.ts'
 import type { KnownTokens } from './admission/known-tokens.ts'
 import type { TokenWatch, WatchedToken } from './admission/token-watch.ts'
 import { clientAddress } from './clients/client-address.ts'
 import type { WrongTokens } from './clients/wrong-tokens.ts'
-import type { Session } from './console/sealed-session.ts'
+import { lastEndOf, type Session, type SignedIn } from './console/sealed-session.ts'
 import type { Sessions } from './console/sessions.ts'
 import type { Ground } from './context.ts'
 import { HttpError } from './errors.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** Who asks, for the logs: `admin`, `token:<name>`, or empty while nobody is known. */
+    /** Who asks, for the logs: `admin`, `token:<name>`, `person:<name>`, or empty while nobody is known. */
     actor: string
     /** Whether who asks may write, and so sees all that there is of the configuration. */
     mayWrite: boolean
-    /** What it is asked with, to be watched; null for the admin, and on routes that are open. */
+    /** What it is asked with, to be watched; null for the admin's token, and on routes that are open. */
     token: WatchedToken | null
     /** What the token is limited to; null for everything. */
     reach: Reach | null
@@ -163,12 +164,13 @@ export function bearerToken({ headers }: FastifyRequest): string | null {
   return /^bearer +([^\s]+) *$/i.exec(headers.authorization ?? '')?.[1] ?? null
 }
 
-function sessionToken(context: Ground, request: FastifyRequest): string {
+/** By what the console has had the browser keep. */
+function signedIn(context: Ground, request: FastifyRequest): SignedIn {
   const { authorization } = request.headers
   const session = authorization === undefined ? request.server.sessions.of(request, context.now()) : null
   if (session === null) throw refusal(401, 'this needs a token: Authorization: Bearer <token>')
   request.session = session
-  return session.token
+  return session.who
 }
 
 /** Notes in the request who asks. Throws 401 and 403. */
@@ -177,7 +179,18 @@ async function authenticate(
   request: FastifyRequest,
   scopes: readonly TokenScope[],
 ): Promise<void> {
-  const secret = bearerToken(request) ?? sessionToken(context, request)
+  const token = bearerToken(request)
+  const who = token === null ? signedIn(context, request) : { token }
+  if ('token' in who) await authenticateToken(context, request, who.token, scopes)
+  else authenticatePerson(context, request, who, scopes)
+}
+
+async function authenticateToken(
+  context: Ground,
+  request: FastifyRequest,
+  secret: string,
+  scopes: readonly TokenScope[],
+): Promise<void> {
   const hash = createHash('sha256').update(secret).digest()
   if (timingSafeEqual(hash, context.adminTokenHash)) {
     request.mayWrite = true
@@ -189,18 +202,40 @@ async function authenticate(
   const token = await request.server.knownTokens.find(secret)
   if (token === null) throw wrongToken(request, 'is not known')
   if (hasExpired(token, context.now())) throw wrongToken(request, 'has expired')
-  // Also when it is refused: the log of requests says who was.
-  request.actor = `token:${token.name}`
-  request.scopes = token.scopes
-  request.mayWrite = token.scopes.includes('write')
-  request.reach = token.limits === null ? null : new Reach(token.limits)
-  if (!scopes.some((scope) => token.scopes.includes(scope))) {
-    const [scope] = scopes
-    const challenge = `, error="insufficient_scope", scope="${scope}"`
-    throw refusal(403, `token ${token.name} lacks the scope ${scope}`, challenge)
-  }
+  grant(request, `token:${token.name}`, token, scopes)
   request.token = { hash: hash.toString('hex'), expiresAt: token.expiresAt }
-  const acts = request.mayWrite || token.scopes.includes('override')
-  request.holder = { name: request.actor, rank: acts ? 'writer' : 'reader' }
   await request.server.knownTokens.noteUse(token, context.now())
+}
+
+function authenticatePerson(
+  { identityProvider }: Ground,
+  request: FastifyRequest,
+  { person, group }: Extract<SignedIn, { person: string }>,
+  scopes: readonly TokenScope[],
+): void {
+  const rights = identityProvider?.groups.find((each) => each.group === group)
+  if (rights === undefined) throw refusal(401, `the group ${group} may do nothing here any more`)
+  grant(request, `person:${person}`, rights, scopes)
+  request.token = { hash: null, expiresAt: new Date(lastEndOf(request.session!)) }
+}
+
+/** Notes what may be done by whoever asks. Throws 403 when that is none of `asked`. */
+function grant(
+  request: FastifyRequest,
+  actor: string,
+  { scopes, limits }: Pick<GroupRights, 'scopes' | 'limits'>,
+  asked: readonly TokenScope[],
+): void {
+  // Also when it is refused: the log of requests says who was.
+  request.actor = actor
+  request.scopes = scopes
+  request.mayWrite = scopes.includes('write')
+  request.reach = limits === null ? null : new Reach(limits)
+  if (!asked.some((scope) => scopes.includes(scope))) {
+    const [scope] = asked
+    const challenge = `, error="insufficient_scope", scope="${scope}"`
+    throw refusal(403, `${actor.replace(':', ' ')} lacks the scope ${scope}`, challenge)
+  }
+  const acts = request.mayWrite || scopes.includes('override')
+  request.holder = { name: actor, rank: acts ? 'writer' : 'reader' }
 }

@@ -23,6 +23,7 @@ import type { SealedKey } from '../model/dnssec.ts'
 import type { Problem } from '../model/errors.ts'
 import type { NewEvent, StoredEvent } from '../model/event.ts'
 import type { GradualChange, GradualCourse, GradualPart } from '../model/gradual.ts'
+import type { IdentityProvider } from '../model/identity-provider.ts'
 import type { MemberKey } from '../model/member-key.ts'
 import type { MemberReport, NodeRecord, Resolution } from '../model/observation.ts'
 import type { PendingWord, WordTarget } from '../model/pending-word.ts'
@@ -51,6 +52,8 @@ export interface Ground {
   readonly metrics: Metrics
   /** SHA-256 of the admin token. */
   readonly adminTokenHash: Uint8Array
+  /** Who signs people in to the console beside by tokens; nobody when left out. */
+  readonly identityProvider?: IdentityProvider | null
   /** Told of requests and of what they write; nobody is when left out. */
   readonly tracing?: Tracing | null
   /** Names that this server answers for besides `localhost`, in lower case without a final dot; none when left out. */

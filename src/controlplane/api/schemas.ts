@@ -57,7 +57,7 @@ export const TextOrNull = (description: string) =>
   Type.Unsafe<string | null>({ type: ['string', 'null'], description })
 
 /** The query of routes without parameters: one that is ignored, such as a `dryRun`, would be a trap. */
-const NoQuery = Type.Object({}, { additionalProperties: false })
+export const NoQuery = Type.Object({}, { additionalProperties: false })
 
 const texts: Readonly<Record<number, string>> = {
   400: 'The request is not valid; `errors` says where.',

@@ -43,6 +43,7 @@ import { webhookRoutes } from './configuration/webhooks.ts'
 import { zonefileRoutes } from './configuration/zonefile.ts'
 import { zoneRoutes } from './configuration/zones.ts'
 import { consoleRoutes } from './console/files.ts'
+import { openidRoutes } from './console/openid-routes.ts'
 import { sessionRoutes } from './console/session-routes.ts'
 import { keepSessions } from './console/sessions.ts'
 import type { ApiContext } from './context.ts'
@@ -191,6 +192,7 @@ async function buildApi(context: ApiContext, connections: Connections): Promise<
   admit(app, context, connections)
   await serveOpenapi(app, context)
   await app.register(async (open) => consoleRoutes(open))
+  await app.register(async (open) => openidRoutes(open, context))
   await app.register(async (open) => stateRoutes(open, context))
   await app.register(async (tools) => toolRoutes(tools, context))
   const answers = new Lane('answers of feeds in work', limitsOf(context).rowsOut)

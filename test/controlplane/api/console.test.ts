@@ -15,10 +15,10 @@ const minuteMs = 60_000
 const hash = (octet: number) => new Uint8Array(32).fill(octet)
 const seal = new SessionSeal(hash(1))
 const at = Date.UTC(2027, 0, 31, 3)
-const acting = { token: 'secret', acts: true, secure: false, begunAt: at, usedAt: at }
+const acting = { who: { token: 'secret' }, acts: true, secure: false, begunAt: at, usedAt: at }
 
 t.test('a sealed session is opened by who has sealed it, under its name, until it ends', async (t) => {
-  const text = seal.seal(acting, 'a')
+  const text = seal.seal(acting, 'a')!
   t.notMatch(Buffer.from(text, 'base64url').toString('latin1'), /secret/)
   t.not(text, seal.seal(acting, 'a'), 'no two are alike')
   t.same(seal.open(text, 'a', at), acting)
@@ -41,7 +41,12 @@ t.test('a sealed session is opened by who has sealed it, under its name, until i
   }
   const used = { ...acting, usedAt: at + 11 * 60 * minuteMs + 50 * minuteMs }
   t.equal(endOf(used), at + 12 * 60 * minuteMs, 'twelve hours at the most')
-  t.equal(endOf({ ...acting, acts: false }), at + 30 * 24 * 60 * minuteMs, 'a screen on the wall')
+  const looking = { ...acting, acts: false }
+  t.equal(endOf(looking), at + 30 * 24 * 60 * minuteMs, 'a screen on the wall')
+  const person = { ...looking, who: { person: 'ann', group: 'dns' } }
+  t.equal(endOf(person), at + 12 * 60 * minuteMs, 'nobody tells us when somebody leaves')
+  t.same(seal.open(seal.seal(person, 'a')!, 'a', at), person)
+  t.equal(seal.seal({ ...acting, who: { token: 'x'.repeat(4000) } }, 'a'), null, 'too long for a cookie')
 })
 
 /** The name and value of a cookie that a reply sets, as a browser sends it back; and its attributes. */

@@ -87,8 +87,12 @@ export interface Harness extends AsyncDisposable {
   logged(fits: (line: Record<string, unknown>) => boolean): Promise<Record<string, unknown>>
 }
 
-/** `url` null runs on the embedded database. */
-export async function startHarness(url: string | null, options: Partial<ApiContext> = {}): Promise<Harness> {
+/** `url` null runs on the embedded database. @param port 0 picks a free one */
+export async function startHarness(
+  url: string | null,
+  options: Partial<ApiContext> = {},
+  port = 0,
+): Promise<Harness> {
   const dataDir = await temporaryDataFolder('pooldns-api-')
   if (url === null) await placeEmbeddedDatabase(dataDir)
   const database = await Database.open({ url, dataDir })
@@ -209,7 +213,7 @@ export async function startHarness(url: string | null, options: Partial<ApiConte
     toolsPerMinute: 10_000,
     ...options,
   }
-  const api = await startApi(context, { host: '127.0.0.1', port: 0 }, 5000)
+  const api = await startApi(context, { host: '127.0.0.1', port }, 5000)
   const origin = `http://127.0.0.1:${api.port}`
   const conforms = await openapiOracle(origin)
   const send: Harness['send'] = async (method, path, text, headers) => {

@@ -19,8 +19,8 @@ const everyMs = 1_000
 
 /** What a request knows of the token that it came with. */
 export interface WatchedToken {
-  /** SHA-256 in hexadecimal digits. */
-  readonly hash: string
+  /** SHA-256 in hexadecimal digits; null for a person, whose session is sealed and ends by time. */
+  readonly hash: string | null
   readonly expiresAt: Date | null
 }
 
@@ -73,6 +73,7 @@ export class TokenWatch {
     const watched = { scope, end }
     const alarm = new Alarm(wallClock(this.#now), end)
     alarm.set(expiresAt?.getTime() ?? Number.POSITIVE_INFINITY)
+    if (hash === null) return alarm
     const all = this.#watched.get(hash) ?? new Set()
     this.#watched.set(hash, all.add(watched))
     // It may have been revoked since the request looked at it.

@@ -28,8 +28,15 @@ export function checkOrigin(request: FastifyRequest, hosts: ReadonlySet<string>)
   if (origin !== undefined && !isOwn(origin, headers.host, hosts)) throw crossSite()
 }
 
-/** What a manual, a wiki or an alert may have links to. */
-const pages: ReadonlySet<string> = new Set(['/docs', '/docs/', '/console', '/console/'])
+/** What a manual, a wiki or an alert may have links to, and where an identity provider sends browsers. */
+const pages: ReadonlySet<string> = new Set([
+  '/docs',
+  '/docs/',
+  '/console',
+  '/console/',
+  '/v1/session/openid',
+  '/v1/session/openid/callback',
+])
 
 /** Following a link: the page that it comes from never sees what came of it. */
 function isNavigation({ method, headers }: FastifyRequest): boolean {

@@ -29,7 +29,11 @@ export function sessionText(request: FastifyRequest): string | null {
   const isRead = method === 'GET' || method === 'HEAD'
   // Both have been held against this server by now.
   if (!isRead && headers.origin === undefined && headers['sec-fetch-site'] === undefined) return null
-  const name = cookieName(request)
+  return cookieText(request, cookieName(request))
+}
+
+/** What the browser has kept under a name; null for nothing. */
+export function cookieText({ headers }: FastifyRequest, name: string): string | null {
   for (const pair of (headers.cookie ?? '').split(/; */)) {
     if (pair.startsWith(`${name}=`)) return pair.slice(name.length + 1)
   }
@@ -38,7 +42,11 @@ export function sessionText(request: FastifyRequest): string | null {
 
 /** Whether the browser asks over https, whatever proxies there are in between. */
 export function isSecure({ headers }: FastifyRequest): boolean {
-  return headers.origin?.startsWith('https:') === true
+  return isSecureOrigin(headers.origin ?? '')
+}
+
+export function isSecureOrigin(origin: string): boolean {
+  return origin.startsWith('https:')
 }
 
 /** @param value empty takes it away */

@@ -12,11 +12,14 @@ import type { Ground } from '../context.ts'
 import { HttpError } from '../errors.ts'
 import { done, guarded, InstantOrNull, json } from '../schemas.ts'
 import type { Session } from './sealed-session.ts'
+import { isSecure } from './session-cookie.ts'
 import { endText } from './sessions.ts'
 
 const SessionView = Type.Object(
   {
-    actor: Type.String({ description: 'as in the audit log: `admin`, or `token:` and its name' }),
+    actor: Type.String({
+      description: 'as in the audit log: `admin`, `token:` and its name, or `person:` and theirs',
+    }),
     scopes: Scopes.schema,
     limits: Limited.schema,
     tokenExpiresAt: InstantOrNull,
@@ -83,7 +86,8 @@ function registerBegin(app: FastifyInstance, context: Ground): void {
       throw new HttpError(400, 'invalid', 'a session is begun with a token, and not with another session')
     }
     const acts = ['write', 'override'].some((scope) => request.scopes?.includes(scope as TokenScope))
-    const session = app.sessions.begin(request, reply, token, acts, context.now())
+    const begun = { who: { token }, acts, secure: isSecure(request) }
+    const session = app.sessions.begin(request, reply, begun, context.now())
     if (session === null) throw new HttpError(400, 'invalid', 'the token is too long for a cookie')
     reply.header('cache-control', 'no-store')
     return present(request, session)
@@ -95,7 +99,7 @@ function present({ actor, scopes, reach, token }: FastifyRequest, session: Sessi
     actor,
     scopes: [...(scopes ?? [])],
     limits: reach?.limits ?? null,
-    tokenExpiresAt: token?.expiresAt?.toISOString() ?? null,
+    tokenExpiresAt: (token?.hash ?? null) === null ? null : (token!.expiresAt?.toISOString() ?? null),
     endsAt: session === null ? null : endText(session),
   }
 }

@@ -1,7 +1,7 @@
 /** Which session a request came by, and what becomes of it. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { Ground } from '../context.ts'
-import { endOf, mostTokenLength, type Session, SessionSeal } from './sealed-session.ts'
+import { endOf, type Session, SessionSeal } from './sealed-session.ts'
 import { consoleField, cookieName, isSecure, sessionText, setCookie } from './session-cookie.ts'
 
 /** A session is written anew once in so long at the most. */
@@ -33,19 +33,16 @@ export class Sessions {
     return text === null ? null : this.#seal.open(text, cookieName(request), now.getTime())
   }
 
-  /** Has the browser keep the token. Null for one that is too long for that. */
+  /** Has the browser keep who is at the page. Null for what is too long for that. */
   begin(
     request: FastifyRequest,
     reply: FastifyReply,
-    token: string,
-    acts: boolean,
+    begun: Pick<Session, 'who' | 'acts' | 'secure'>,
     now: Date,
   ): Session | null {
-    if (token.length > mostTokenLength) return null
     const at = now.getTime()
-    const session = { token, acts, secure: isSecure(request), begunAt: at, usedAt: at }
-    this.#keep(request, reply, session)
-    return session
+    const session = { ...begun, begunAt: at, usedAt: at }
+    return this.#keep(request, reply, session) ? session : null
   }
 
   /** Notes that somebody is at the page. */
@@ -60,9 +57,11 @@ export class Sessions {
     reply.header('set-cookie', setCookie(request, '', isSecure(request)))
   }
 
-  #keep(request: FastifyRequest, reply: FastifyReply, session: Session): void {
+  #keep(request: FastifyRequest, reply: FastifyReply, session: Session): boolean {
     const sealed = this.#seal.seal(session, cookieName(request))
+    if (sealed === null) return false
     reply.header('set-cookie', setCookie(request, sealed, session.secure))
+    return true
   }
 }
 

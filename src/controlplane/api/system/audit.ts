@@ -8,7 +8,9 @@ import { guarded, Instant, PageQuery, page, pageReply, pageRequest } from '../sc
 const AuditEntry = Type.Object(
   {
     at: Instant,
-    actor: Type.String({ description: '`admin`, `token:<name>`, or the part of the daemon that wrote' }),
+    actor: Type.String({
+      description: '`admin`, `token:<name>`, `person:<name>`, or the part of the daemon that wrote',
+    }),
     action: Type.String({ description: 'such as `pool.put`' }),
     key: Type.String(),
     before: Type.Unknown(),
