@@ -32,7 +32,7 @@ export function readIdentityProvider(path: string, clientSecret: string | null):
   throw wrong(
     path,
     problems.map((problem) => ({
-      message: `${problem.path === '' ? 'it' : problem.path} ${problem.message}`,
+      message: `${problem.path === '' ? 'it ' : `${problem.path}: `}${problem.message}`,
       place: yaml.placeOf(problem.path),
     })),
   )

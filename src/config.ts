@@ -352,6 +352,11 @@ export function settingFlags(): { flag: string; variable: string; accepted: stri
   return shown.map((field) => ({ flag: flagOf(field), ...settings[field] }))
 }
 
+/** Variables that have no flag, since all that they hold is a secret. */
+export function secretVariables(): { variable: string; accepted: string }[] {
+  return [...hidden].map((field) => settings[field])
+}
+
 /** @throws UsageError that names each variable of ours that is most likely misspelt */
 export function checkVariables(environment: Environment): void {
   const wrong = misspelt(environment, variables)

@@ -108,6 +108,7 @@ t.test('what may be probed, and from which files, is read from lists', async (t)
     smtpServer: null,
     mailFrom: null,
     locationDatabases: [],
+    identityProvider: null,
   })
   t.match(readConfig(['--demo'], {}), { probeAllow: [{ length: 8 }, { length: 128 }] })
   t.same(readConfig(['--demo'], { POOLDNS_PROBE_ALLOW: 'none' }).probeAllow, [])

@@ -1,4 +1,4 @@
-import { settingFlags } from '../config.ts'
+import { secretVariables, settingFlags } from '../config.ts'
 import { defineCommand, type ListedCommand } from './frame/command.ts'
 import { loadAll } from './frame/loaded.ts'
 import { manPage } from './frame/man-page.ts'
@@ -26,7 +26,7 @@ export const manOf = (all: readonly ListedCommand[]) =>
       },
     ],
     async run() {
-      const ofServer = settingFlags().map(({ variable, accepted }) => ({
+      const ofServer = [...settingFlags(), ...secretVariables()].map(({ variable, accepted }) => ({
         name: variable,
         does: `Takes ${accepted}.`,
       }))

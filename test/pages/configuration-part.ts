@@ -2,7 +2,7 @@
  * The variables and flags of `serve`. What each takes is said by the code; its default and what it is for are written by hand in the page,
  * and kept.
  */
-import { settingFlags } from '../../src/config.ts'
+import { secretVariables, settingFlags } from '../../src/config.ts'
 import { cell, markdownTable, type Part } from './part.ts'
 
 export interface VariableRow {
@@ -18,9 +18,7 @@ export const configurationPart: Part = {
   name: 'Variables',
   make(now) {
     const known = new Map(variableRows(now).map((row) => [row.variable, row]))
-    // It has no flag, because ps shows flags to everybody.
-    const secret = { variable: 'POOLDNS_ADMIN_TOKEN', accepted: 'at least 24 characters' }
-    const rows = [...settingFlags(), secret].map(({ variable, accepted }) => {
+    const rows = [...settingFlags(), ...secretVariables()].map(({ variable, accepted }) => {
       const { otherwise = '', text = '' } = known.get(variable) ?? {}
       return [`\`${variable}\``, otherwise, cell(accepted), text]
     })

@@ -1,9 +1,37 @@
-import { useRef, useState } from 'preact/hooks'
-import { signIn, wordsOf } from '../api.ts'
+import { useEffect, useRef, useState } from 'preact/hooks'
+import type { SignInFailure, SignInReply } from '../../controlplane/api/console/sign-in.ts'
+import { get, signIn, wordsOf } from '../api.ts'
+
+/** What the server says in the address of the page when it has signed nobody in. */
+const failures: Readonly<Record<SignInFailure, string>> = {
+  denied: 'You were not signed in: your provider refused.',
+  provider: 'You were not signed in: something is wrong with the provider. The log of the server says what.',
+  stale: 'You were not signed in: it took too long, or was begun in another window. Try again.',
+  rights: 'You were not signed in: none of your groups may do anything here. Ask whoever runs this server.',
+}
+
+/** Read once; the address is cleaned, so that it can be copied and opened again. */
+function takeFailure(): string {
+  const reason = new URLSearchParams(location.search).get('sign-in')
+  if (reason === null) return ''
+  history.replaceState(null, '', location.pathname + location.hash)
+  return failures[reason as SignInFailure] ?? failures.provider
+}
+const failureAtStart = takeFailure()
 
 /** @param why somebody is asked for a token again */
 export function Login({ why }: { readonly why: string }) {
   const [trouble, setTrouble] = useState('')
+  const [openid, setOpenid] = useState<SignInReply['openid']>(null)
+  useEffect(() => {
+    const gone = new AbortController()
+    // Without an answer there is still the token.
+    get<SignInReply>('/v1/sign-in', { signal: gone.signal }).then(
+      (reply) => setOpenid(reply.openid),
+      () => undefined,
+    )
+    return () => gone.abort()
+  }, [])
   const [isBusy, setBusy] = useState(false)
   const field = useRef<HTMLInputElement>(null)
   const submit = async (event: Event) => {
@@ -29,6 +57,19 @@ export function Login({ why }: { readonly why: string }) {
         pool<b>dns</b> console
       </h1>
       {why === '' ? null : <p role="status">{why}</p>}
+      {why !== '' || failureAtStart === '' ? null : (
+        <p class="error" role="alert">
+          {failureAtStart}
+        </p>
+      )}
+      {openid === null ? null : (
+        <>
+          <a class="button primary" href={openid.url}>
+            Sign in with {openid.title}
+          </a>
+          <p class="or">or with a token</p>
+        </>
+      )}
       <form onSubmit={submit} noValidate>
         <label for="token">Token</label>
         <input
@@ -44,7 +85,7 @@ export function Login({ why }: { readonly why: string }) {
         <p id="token-trouble" class="error" role="alert">
           {trouble}
         </p>
-        <button type="submit" class="primary" disabled={isBusy}>
+        <button type="submit" class={openid === null ? 'primary' : ''} disabled={isBusy}>
           {isBusy ? 'Signing in…' : 'Sign in'}
         </button>
         <p id="token-help" class="help">

@@ -46,6 +46,7 @@ import { consoleRoutes } from './console/files.ts'
 import { openidRoutes } from './console/openid-routes.ts'
 import { sessionRoutes } from './console/session-routes.ts'
 import { keepSessions } from './console/sessions.ts'
+import { signInRoute } from './console/sign-in.ts'
 import type { ApiContext } from './context.ts'
 import { discreet } from './discretion.ts'
 import {
@@ -192,6 +193,7 @@ async function buildApi(context: ApiContext, connections: Connections): Promise<
   admit(app, context, connections)
   await serveOpenapi(app, context)
   await app.register(async (open) => consoleRoutes(open))
+  await app.register(async (open) => signInRoute(open, context))
   await app.register(async (open) => openidRoutes(open, context))
   await app.register(async (open) => stateRoutes(open, context))
   await app.register(async (tools) => toolRoutes(tools, context))

@@ -1,11 +1,14 @@
 /** Signing in to the console by a real identity provider: who comes in, as whom, with which rights, and who does not. */
+import { chromium } from 'playwright-core'
 import t from 'tap'
 import { request } from 'undici'
 import type { ApiContext } from '../../../src/controlplane/api/context.ts'
 import type { IdentityProvider } from '../../../src/controlplane/model/identity-provider.ts'
 import { freePort } from '../../support/free-port.ts'
 import { type StartedProvider, startIdentityProvider } from '../../support/identity-provider.ts'
+import { patienceMs } from '../../support/patience.ts'
 import { startPostgres } from '../../support/postgres.ts'
+import { findProgram, missingPrograms } from '../../support/program.ts'
 import { type Harness, startHarness } from './fixture.ts'
 
 const postgres = await startPostgres()
@@ -323,6 +326,36 @@ t.test('rights end with the group in the settings', async (t) => {
     status: 401,
     body: { detail: 'the group dns-admins may do nothing here any more' },
   })
+})
+
+t.test('in a browser', { skip: missingPrograms('chromium') }, async (t) => {
+  await using ground = await start()
+  const { harness, provider } = ground
+  const browser = await chromium.launch({
+    executablePath: findProgram('chromium')!,
+    timeout: patienceMs,
+    args: ['--no-sandbox'],
+  })
+  t.teardown(() => browser.close())
+  const page = await browser.newPage()
+  page.setDefaultTimeout(patienceMs)
+  page.on('pageerror', (error) => t.fail(`${error.name}: ${error.message}`))
+  const signInWith = page.getByRole('link', { name: 'Sign in with Example' })
+
+  provider.state.person = { ...ann, groups: [] }
+  await page.goto(`${harness.origin}/console`)
+  await signInWith.click()
+  await page.getByRole('alert').filter({ hasText: 'none of your groups may do anything here' }).waitFor()
+  t.equal(new URL(page.url()).search, '', 'the address can be opened again')
+
+  provider.state.person = ann
+  await signInWith.click()
+  await page.getByText('person:ann@example.test').waitFor()
+  t.match(page.url(), /\/console(#.*)?$/)
+  await page.getByRole('button', { name: 'Sign out' }).click()
+  await signInWith.waitFor()
+  await page.reload()
+  await signInWith.waitFor()
 })
 
 t.test('a server without a provider', async (t) => {

@@ -36,6 +36,7 @@ export const routeRights: Readonly<Record<string, Need>> = {
   'GET /v1/session': 'within',
   'POST /v1/session': 'within',
   'DELETE /v1/session': 'open',
+  'GET /v1/sign-in': 'open',
   'GET /v1/traffic': 'everything',
   'GET /v1/services/:name/shares': 'service',
   'POST /v1/overrides/preview': 'within',

@@ -1,43 +1,21 @@
 /**
- * Signing in to the console by an identity provider: what a browser goes through, and how the page learns that there is one.
+ * Signing in to the console by an identity provider: what a browser goes through.
  *
  * The browser leaves for the provider with a cookie that holds its half of the flow, sealed, and comes back with a code. Whatever goes
  * wrong is in the log; the page is told one word of it, since an address may be sent to anybody.
  */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import Type from 'typebox'
 import { Lane } from '../admission/lane.ts'
 import { workIn } from '../admission/places.ts'
 import { clientAddress } from '../clients/client-address.ts'
 import { clientNetwork } from '../clients/client-network.ts'
 import type { Ground } from '../context.ts'
 import { HttpError } from '../errors.ts'
-import { json, NoQuery } from '../schemas.ts'
 import { callbackPath, OpenidSignIn, SignInError, type SignInFlow } from './openid.ts'
 import { Seal } from './seal.ts'
 import { cookieName, cookieText, isSecureOrigin } from './session-cookie.ts'
+import { beginPath, type SignInFailure } from './sign-in.ts'
 
-const SignInView = Type.Object(
-  {
-    openid: Type.Unsafe<{ readonly title: string; readonly url: string } | null>({
-      type: ['object', 'null'],
-      properties: { title: Type.String(), url: Type.String() },
-      required: ['title', 'url'],
-      additionalProperties: false,
-      description: 'the identity provider, and where a browser begins with it; null for none',
-    }),
-  },
-  { title: 'SignIn' },
-)
-/** As a client reads it. */
-export interface SignInReply {
-  readonly openid: { readonly title: string; readonly url: string } | null
-}
-
-/** Why nobody was signed in, in the address of the page: `console/views/login.tsx` has the sentences. */
-export type SignInFailure = 'denied' | 'provider' | 'stale' | 'rights'
-
-const beginPath = '/v1/session/openid'
 /** People look for their telephones. */
 const flowLastsMs = 10 * 60_000
 /** Most of the work is to wait for the provider. */
@@ -45,21 +23,7 @@ const places = { places: 16, byHolder: 4, keptForWriters: 0, keptForAdmin: 0, pa
 
 export function openidRoutes(app: FastifyInstance, context: Ground): void {
   const { identityProvider: provider = null } = context
-  const openid = provider === null ? null : { title: provider.title, url: `${provider.origin}${beginPath}` }
-  const schema = {
-    tags: ['token'],
-    operationId: 'getSignIn',
-    summary: 'How people sign in to the console, beside by a token',
-    querystring: NoQuery,
-    response: { 200: json('What there is.', SignInView) },
-  }
-  app.get(
-    '/v1/sign-in',
-    { schema, config: { access: 'open' } },
-    async (): Promise<SignInReply> => ({ openid }),
-  )
   if (provider === null) return
-
   const signIn = new OpenidSignIn(provider, context.now)
   const flows = new FlowCookies(context, provider.origin)
   workIn(app, new Lane('sign-ins in work', places), (request) => ({

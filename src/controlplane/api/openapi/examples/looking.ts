@@ -14,6 +14,7 @@ export const looking: readonly Example[] = [
   { of: 'getOverview', status: 200 },
   { of: 'getTraffic', status: 200 },
   { of: 'getSession', status: 200 },
+  { of: 'getSignIn', status: 200 },
   { of: 'listNodes', status: 200 },
   { of: 'explain', parameters: { name: `www.${apex}`, type: 'A', client: '203.0.113.7' }, status: 200 },
   { of: 'getConfig', parameters: { rrsets: false }, status: 200 },
