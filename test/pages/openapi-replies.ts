@@ -40,6 +40,8 @@ const someInstant = '2026-01-01T12:00:00.000Z'
 /** UNIX times, as serials of zones. */
 const someTime = 1_767_268_800
 const unixTime = /\b1[7-9]\d{8}\b/g
+/** As BIND's files of keys write times. */
+const compactTime = /\b20\d{12}\b/g
 const fixed: Readonly<Record<string, unknown>> = {
   ageSeconds: 0,
   created_at: someTime,
@@ -57,7 +59,10 @@ export function masked(value: unknown, node: string, key = ''): unknown {
   if (typeof value !== 'string') return value
   if (key === 'secret' && value !== 'set') return `${value.slice(0, 6)}...`
   if (instant.test(value) && !value.startsWith('2099')) return someInstant
-  return value.replaceAll(node, 'node-1').replaceAll(unixTime, String(someTime))
+  return value
+    .replaceAll(node, 'node-1')
+    .replaceAll(unixTime, String(someTime))
+    .replaceAll(compactTime, '20260101120000')
 }
 
 /** Writes those whose shape is another one than before. Returns whether there are any. */
