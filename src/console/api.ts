@@ -41,13 +41,15 @@ const presence = () => (Date.now() - lastInput < 60_000 && !document.hidden ? 'a
 
 export interface Asked extends Omit<RequestInit, 'body' | 'headers'> {
   readonly json?: unknown
+  /** A master file. */
+  readonly file?: Blob
   readonly headers?: Readonly<Record<string, string>>
   /** After so long it has failed; 15 s when left out, null for never. */
   readonly patienceMs?: number | null
 }
 
 /** Throws ApiError for whatever is no success. */
-export async function ask(path: string, { json, headers, patienceMs = 15_000, ...rest }: Asked = {}) {
+export async function ask(path: string, { json, file, headers, patienceMs = 15_000, ...rest }: Asked = {}) {
   const signals = [rest.signal, patienceMs === null ? null : AbortSignal.timeout(patienceMs)]
   let response: Response
   try {
@@ -58,9 +60,11 @@ export async function ask(path: string, { json, headers, patienceMs = 15_000, ..
       headers: {
         'pooldns-console': presence(),
         ...(json === undefined ? {} : { 'content-type': 'application/json' }),
+        ...(file === undefined ? {} : { 'content-type': 'text/dns' }),
         ...headers,
       },
       ...(json === undefined ? {} : { body: JSON.stringify(json) }),
+      ...(file === undefined ? {} : { body: file }),
     })
   } catch (error) {
     if (rest.signal?.aborted === true) throw error

@@ -1,4 +1,5 @@
 /** What a change of the configuration changes: part by part, and in answers. */
+import type { ComponentChildren } from 'preact'
 import type { EffectReply } from '../../controlplane/api/operations/override-preview.ts'
 import type { PlanView } from '../../controlplane/apply/plan-view.ts'
 import { EffectText } from './effect.tsx'
@@ -15,14 +16,26 @@ interface Change {
 
 const mostFields = 40
 
-export function PlanText({ plan }: { readonly plan: PlanReply }) {
+const isEmpty = ({ services, leaving }: EffectReply) => services.length + leaving.length === 0
+
+/** @param children what else it will do to answers */
+export function PlanText({
+  plan,
+  children,
+}: {
+  readonly plan: PlanReply
+  readonly children?: ComponentChildren
+}) {
   if (!plan.changed) return <p>Nothing changes.</p>
   return (
     <>
-      {plan.effect === undefined ? null : (
+      {plan.effect === undefined && children === undefined ? null : (
         <section class="foreseen">
           <h3>What it will do to answers</h3>
-          <EffectText effect={plan.effect} />
+          {children}
+          {plan.effect === undefined || (children !== undefined && isEmpty(plan.effect)) ? null : (
+            <EffectText effect={plan.effect} />
+          )}
         </section>
       )}
       <Changes changes={plan.changes} />
@@ -60,4 +73,13 @@ export function Changes({ changes }: { readonly changes: readonly Change[] }) {
   )
 }
 
-const show = (value: unknown) => (typeof value === 'string' ? value : JSON.stringify(value))
+function show(value: unknown): string {
+  if (typeof value === 'string') return value
+  if (!isRrset(value)) return JSON.stringify(value)
+  return [...(value.ttl === undefined ? [] : [value.ttl]), value.data.join(' | ')].join(' ')
+}
+
+const isRrset = (
+  value: unknown,
+): value is { readonly ttl?: string | number; readonly data: readonly string[] } =>
+  typeof value === 'object' && value !== null && Array.isArray((value as { data?: unknown }).data)

@@ -1,7 +1,8 @@
 import { useEffect, useState } from 'preact/hooks'
-import { get, wordsOf } from '../api.ts'
+import { get, may, wordsOf } from '../api.ts'
 import { overview } from '../live.ts'
-import { linkTo } from '../router.ts'
+import { ImportZone } from '../parts/zonefile.tsx'
+import { go, linkTo } from '../router.ts'
 
 interface ZoneItem {
   readonly name: string
@@ -43,6 +44,7 @@ export function usePages<T>(path: string, revision: unknown) {
 export function Zones() {
   const { items, trouble, isLoaded, more } = usePages<ZoneItem>('/v1/zones', overview.value?.revision)
   const [wanted, setWanted] = useState('')
+  const [isImporting, setImporting] = useState(false)
   const found = items.filter(({ name }) => name.includes(wanted.trim().toLowerCase()))
   useEffect(() => {
     document.title = 'Zones – pooldns'
@@ -59,10 +61,22 @@ export function Zones() {
           value={wanted}
           onInput={({ currentTarget }) => setWanted(currentTarget.value)}
         />
+        {may('write') ? (
+          <button type="button" onClick={() => setImporting(true)}>
+            Import a zone…
+          </button>
+        ) : null}
       </div>
       <p class="error" role="alert">
         {trouble}
       </p>
+      {isImporting ? (
+        <ImportZone
+          apex={null}
+          done={(_, apex) => go(linkTo.zone(apex))}
+          cancel={() => setImporting(false)}
+        />
+      ) : null}
       {isLoaded && found.length === 0 ? <p>None.</p> : null}
       <ul class="rows">
         {found.map(({ name, status }) => (

@@ -12,7 +12,7 @@ import { maxProblems } from '../document/schema-check.ts'
 import { ControlError, isUnavailable } from '../model/errors.ts'
 import type { Rrset } from '../model/zone.ts'
 import type { Author, Database, Tx, Write } from '../store/database.ts'
-import { replaceRrsets } from '../store/rrset-replacement.ts'
+import { type Replacement, replaceRrsets } from '../store/rrset-replacement.ts'
 import { countRrsets } from '../store/rrsets.ts'
 import type { WriteCondition } from '../store/stored.ts'
 import { claimZone } from '../store/zone-lock.ts'
@@ -69,6 +69,8 @@ export interface ZoneImport {
   readonly revision: number
   readonly zone: ZoneState
   readonly rrsets: number
+  /** What of the zone's RRsets is another one than before. */
+  readonly replaced: Pick<Replacement, 'changed' | 'put' | 'deleted' | 'few'>
   /** What is odd, by the order of the file; at most `maxWarnings` of each kind. */
   readonly warnings: readonly StagedFinding[]
 }
@@ -245,6 +247,7 @@ async function putGathered(write: Write, opened: Opened): Promise<Done> {
     zoneRevision: put.revision,
     zone,
     rrsets: wanted.length,
+    replaced,
     warnings: inOrder([
       ...(put.changed ? serialWarning(file, zone) : []),
       ...gathered.warnings,
@@ -296,6 +299,7 @@ async function importStaged(database: Database, opened: Opened): Promise<ZoneImp
           zoneRevision: put.revision,
           zone,
           rrsets,
+          replaced: replacement.replaced,
           warnings: inOrder([...serial, ...warnings]),
         }
         if (dryRun) throw new DryRun(done)

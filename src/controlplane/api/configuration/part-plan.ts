@@ -1,6 +1,7 @@
 /** What a write of one part would change, before anybody writes it. */
 import type { FastifyInstance } from 'fastify'
 import Type from 'typebox'
+import type { Plan } from '../../apply/apply.ts'
 import { type PlannedPart, planPart } from '../../apply/part-plan.ts'
 import { viewPlan } from '../../apply/plan-view.ts'
 import { formatFeed, parseFeed } from '../../document/feed.ts'
@@ -75,8 +76,21 @@ export function partPlanRoute(app: FastifyInstance, context: Ground & Operations
       ...viewPlan(plan),
       ...(await effectFor(context, plan, false, reach)),
       ...haltedBy(context, plan),
+      ...(part.kind === 'rrset' ? forgottenAfter(plan) : {}),
     }
   })
+}
+
+/** By the TTL of what is there; where nothing is, caches hold that (RFC 2308 section 5). */
+function forgottenAfter({ target }: Plan): { readonly forgottenAfterSeconds?: number } {
+  const [zone] = target.zones
+  if (zone === undefined || zone.before === null) return {}
+  const { ttlSeconds, soa } = zone.before.value
+  const before = zone.rrsets[0]?.before ?? null
+  return {
+    forgottenAfterSeconds:
+      before === null ? Math.min(soa.minimumSeconds, ttlSeconds) : (before.ttlSeconds ?? ttlSeconds),
+  }
 }
 
 function nameOf({ kind, name }: Trial): string {

@@ -115,6 +115,13 @@ export const PlanSchema = Type.Object(
           'of a dry run: which shares of the answers would move, with what is known of members now',
       }),
     ),
+    forgottenAfterSeconds: Type.Optional(
+      Type.Integer({
+        minimum: 0,
+        description:
+          'of a plan of one RRset: when no cache has any more what is answered now, after the change',
+      }),
+    ),
     gradual: Type.Optional(GradualCourseView),
     replay: Type.Optional(ReplaySchema),
     halts: HaltsSchema,

@@ -6,8 +6,10 @@
 import { Readable } from 'node:stream'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import Type from 'typebox'
-import { formatZoneHead } from '../../document/zone.ts'
+import { formatRrset, formatZoneHead, RrsetSchema } from '../../document/zone.ts'
 import type { TokenScope } from '../../model/token.ts'
+import type { RrsetKey } from '../../rules/zone-data.ts'
+import { jsonOctets } from '../../store/stored.ts'
 import { exportZone } from '../../zonefile/export.ts'
 import { importZone, type ZoneImport } from '../../zonefile/import.ts'
 import { Spool, SpoolOverflow, SpoolUnavailable } from '../../zonefile/spool.ts'
@@ -41,6 +43,20 @@ const url = '/v1/zones/:apex/zonefile'
 const params = paramsOf(url)
 const access = { kind: 'zone', param: 'apex' } as const
 
+const ChangeSchema = Type.Object(
+  {
+    name: Type.String({ description: 'owner and type' }),
+    action: Type.Enum(['put', 'delete']),
+    before: Type.Optional(Type.Unsafe<object>(RrsetSchema)),
+    after: Type.Optional(Type.Unsafe<object>(RrsetSchema)),
+  },
+  {
+    title: 'ZoneChange',
+    description:
+      'an RRset that is another one; of a large file, and of one with many changes, its name alone',
+  },
+)
+
 const View = titled(
   'ZoneImport',
   withStatus(
@@ -50,6 +66,8 @@ const View = titled(
       rrsets: Type.Integer({ description: 'how many RRsets the zone has' }),
       dryRun: Type.Boolean(),
       changed: Type.Boolean({ description: 'whether the zone is another one than before' }),
+      changes: Type.Array(ChangeSchema, { description: 'the first hundred of either kind' }),
+      moreChanges: Type.Integer({ minimum: 0 }),
       warnings: Type.Array(WarningSchema),
     }),
   ),
@@ -201,12 +219,34 @@ async function replyWithImport(
     reply.header('etag', etagOf(done.zoneRevision))
     if (done.created) reply.code(201).header('location', `/v1/zones/${segmentOf(apex)}`)
   }
-  const { changed, rrsets, warnings, zone } = done
+  const { changed, rrsets, warnings, zone, replaced } = done
+  const changes = changesOf(replaced)
+  const moreChanges = replaced.changed - changes.length
   return {
     ...formatZoneHead(zone),
-    status: { serial: zone.serial, rrsets, dryRun, changed, warnings },
+    status: { serial: zone.serial, rrsets, dryRun, changed, changes, moreChanges, warnings },
   }
 }
+
+/** Octets of changes that are told in full; of more the names are told. */
+const mostOctets = 256 * 1024
+
+function changesOf({ put, deleted, few }: ZoneImport['replaced']) {
+  const known = new Map(few.map((change) => [keyOf((change.before ?? change.after)!), change]))
+  let octets = 0
+  const tell = (name: string, action: 'put' | 'delete') => {
+    const { before = null, after = null } = known.get(name) ?? {}
+    const bodies = {
+      ...(before === null ? {} : { before: formatRrset(before) }),
+      ...(after === null ? {} : { after: formatRrset(after) }),
+    }
+    octets += jsonOctets(bodies)
+    return { name, action, ...(octets > mostOctets ? {} : bodies) }
+  }
+  return [...deleted.map((name) => tell(name, 'delete')), ...put.map((name) => tell(name, 'put'))]
+}
+
+const keyOf = ({ owner, type }: RrsetKey) => `${owner} ${type}`
 
 function apexOf(request: FastifyRequest): string {
   return hostname((request.params as { apex: string }).apex, 'zone', 'apex')

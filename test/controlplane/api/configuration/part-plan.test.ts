@@ -69,6 +69,9 @@ t.test('plans of a part', async (t) => {
     const { body } = await plan(rrset, { 'if-none-match': '*' })
     t.match(body.changes, [{ kind: 'zone', name: 'example.test', action: 'change' }])
     t.match(JSON.stringify(body.changes[0].fields), /192\.0\.2\.25/)
+    t.equal(body.forgottenAfterSeconds, 60, 'of the answer that there is nothing')
+    const there = await plan({ ...rrset, owner: 'ns1' })
+    t.equal(there.body.forgottenAfterSeconds, 300, 'of what is answered now')
   })
 
   t.test('problems have the paths of the part', async (t) => {

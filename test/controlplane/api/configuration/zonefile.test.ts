@@ -76,6 +76,30 @@ async function suite(t: Test, harness: Harness): Promise<void> {
     const before = await harness.call('GET', url)
     const dry = await send(`${top}x TXT y\n`, {}, `${url}?dryRun=true`)
     t.match(dry, { status: 200, body: { status: { dryRun: true, changed: true, rrsets: 3 } } })
+    const added = { name: 'x TXT', action: 'put', after: { data: ['"y"'] } }
+    t.match(dry.body.status, { changes: [added], moreChanges: 0 })
+    const changes = await send(`${top.replace('192.0.2.53', '192.0.2.54')}`, {}, `${url}?dryRun=true`)
+    t.match(changes.body.status, {
+      changes: [
+        { name: 'ns1 A', action: 'put', before: { data: ['192.0.2.53'] }, after: { data: ['192.0.2.54'] } },
+      ],
+      moreChanges: 0,
+    })
+    // Of a large file the names alone are known.
+    const many = Array.from({ length: 4_500 }, (_, nth) => `n${nth} A 192.0.2.1\n`)
+    const large = await send(top + many.join(''), {}, `${url}?dryRun=true`)
+    t.match(large.body.status, { changes: [{ name: 'n0 A', action: 'put' }], moreChanges: 4_400 })
+    t.equal(large.body.status.changes.length, 100)
+    const gone = await send(
+      top.replace(/^ns1 .*\n/m, '').replace('NS ns1', 'NS ns1.example.net.'),
+      {},
+      `${url}?dryRun=true`,
+    )
+    t.match(gone.body.status.changes[0], {
+      name: 'ns1 A',
+      action: 'delete',
+      before: { data: ['192.0.2.53'] },
+    })
     t.equal(dry.headers.get('etag'), null)
     t.equal((await harness.call('GET', url)).body, before.body)
     t.equal((await send(top, {}, `${url}?dryrun=true`)).status, 400, 'a word that is almost it')
