@@ -9,21 +9,11 @@
  *     the time             by the clock of the database, and by the steady clock of this node from when it first saw the step, so that a
  *                          clock that is set forward ends no wait
  */
-import {
-  askParentServers,
-  findParentServers,
-  judgeParent,
-  type ParentVerdict,
-  type SaidByServer,
-} from '../controlplane/dnssec/parent-servers.ts'
 import { dueAt, moveRollover, type RolloverEvent, waitOf } from '../controlplane/dnssec/rollover-machine.ts'
 import type { SigningWatch } from '../controlplane/dnssec/signing-watch.ts'
-import { dnskeyOf } from '../controlplane/dnssec/zone-key.ts'
 import { defaultStaleMs } from '../controlplane/fleet/peers.ts'
-import type { ZoneKey } from '../controlplane/model/dnssec.ts'
 import type { NewEvent } from '../controlplane/model/event.ts'
 import {
-  dutiesOf,
   kindOf,
   type RolloverKind,
   type RolloverStep,
@@ -31,7 +21,6 @@ import {
   stepWords,
   type ZoneRollover,
 } from '../controlplane/model/rollover.ts'
-import { listKeys } from '../controlplane/store/dnssec-keys.ts'
 import { listServing } from '../controlplane/store/fleet.ts'
 import {
   changeRollover,
@@ -39,29 +28,23 @@ import {
   openRollovers,
   type RolloverNews,
 } from '../controlplane/store/rollovers.ts'
-import { endSigning, ownParentRecords } from '../controlplane/store/signing.ts'
+import { endSigning } from '../controlplane/store/signing.ts'
 import { monotonicClock } from '../controlplane/timing/clock.ts'
 import { PollLoop } from '../controlplane/timing/poll-loop.ts'
 import { failing, type Ground, type Hearing } from './announce.ts'
+import { AskedParents } from './asked-parents.ts'
 
 /** Between two looks: with nothing under way, and with something. */
 const idleMs = 10_000
 const activeMs = 1_000
 /** While a step is not served everywhere yet. */
 const soonMs = 100
-/** The parent is asked no more often; sooner in zones whose times are short, which are tried out. */
-const askEveryMs = 300_000
-/** Bounds all of what the parent is asked at a time. */
-const askForMs = 30_000
 
 /** What this node remembers of a rollover. Bounded by the rollovers. */
 interface Remembered {
   readonly step: string
   /** By the steady clock; null until its time counts. */
   readonly dueMs: number | null
-  readonly askedMs: number
-  /** A server of the parent could not be asked, when this node last did. */
-  readonly isSilent: boolean
 }
 
 /** A rollover as metrics tell of it. */
@@ -90,11 +73,15 @@ export class Rollovers implements AsyncDisposable {
   /** When that was read, by the steady clock. */
   #readMs = 0
   readonly #remembered = new Map<string, Remembered>()
+  readonly #parents: AskedParents
   #listening: Disposable | null = null
 
   constructor(ground: Ground, around: Surroundings) {
     this.#ground = ground
     this.#around = around
+    this.#parents = new AskedParents(ground, async (rollover, { isDone, ttlSeconds, says }) => {
+      if (await this.#send(rollover, { kind: 'parent', isDone, ttlSeconds }, says)) this.#loop.hint()
+    })
     this.#loop = new PollLoop({
       look: () => this.#look(),
       everyMs: () => this.#everyMs(),
@@ -113,7 +100,7 @@ export class Rollovers implements AsyncDisposable {
     return this.#open.map(({ rollover, signing, cachedUntil, nowMs }) => {
       const wait = waitOf(rollover)
       const due = dueAt(rollover, { ...signing, cachedUntil })
-      const isSilent = wait === 'parent' && this.#remembered.get(rollover.apex)?.isSilent === true
+      const isSilent = wait === 'parent' && this.#parents.isSilent(rollover.apex)
       return {
         zone: rollover.apex,
         kind: kindOf(rollover),
@@ -133,6 +120,7 @@ export class Rollovers implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#listening?.[Symbol.dispose]()
     await this.#loop.stop()
+    await this.#parents[Symbol.asyncDispose]()
   }
 
   #everyMs(): number {
@@ -154,10 +142,14 @@ export class Rollovers implements AsyncDisposable {
     this.#readMs = monotonicClock.nowMs()
     const apexes = new Set(open.map(({ rollover }) => rollover.apex))
     for (const apex of this.#remembered.keys()) if (!apexes.has(apex)) this.#remembered.delete(apex)
+    this.#parents.retain(apexes)
     for (const each of open) this.#remember(each)
-    const drives = nodes.every(({ id }) => id >= nodeId)
+    const others = nodes.filter(({ id }) => id !== nodeId)
+    const drives = others.every(({ id }) => id > nodeId)
     if (!drives) return false
-    const servedBy = Math.min(this.#around.served(), ...nodes.map(({ revision }) => revision))
+    // What this node said of itself last may be of seconds ago, unless that is of another history of the database.
+    const own = nodes.find(({ id }) => id === nodeId)?.revision === -1 ? -1 : this.#around.served()
+    const servedBy = Math.min(own, ...others.map(({ revision }) => revision))
     let moved = false
     for (const each of open) {
       if (this.#loop.signal.aborted) return false
@@ -168,63 +160,30 @@ export class Rollovers implements AsyncDisposable {
 
   #remember({ rollover, signing, cachedUntil, nowMs }: OpenRollover): void {
     const { apex, revision, countedFrom } = rollover
-    const step = `${revision} ${countedFrom}`
-    const known = this.#remembered.get(apex)
-    if (known?.step === step) return
     const due = dueAt(rollover, { ...signing, cachedUntil })
+    // The times of a zone may be changed while it waits.
+    const step = `${revision} ${countedFrom} ${due}`
+    if (this.#remembered.get(apex)?.step === step) return
     const dueMs = due === null ? null : monotonicClock.nowMs() + Math.max(0, due - nowMs)
-    const { askedMs = Number.NEGATIVE_INFINITY, isSilent = false } = known ?? {}
-    this.#remembered.set(apex, { step, dueMs, askedMs, isSilent })
+    this.#remembered.set(apex, { step, dueMs })
   }
 
   /** Whether it has come further. */
   async #drive(open: OpenRollover, servedBy: number): Promise<boolean> {
-    const { rollover, signing } = open
+    const { rollover } = open
     const { apex, step, countedFrom, revision } = rollover
-    const { dueMs, askedMs } = this.#remembered.get(apex)!
-    const now = monotonicClock.nowMs()
+    const { dueMs } = this.#remembered.get(apex)!
     if (countedFrom === null && step !== 'parent' && servedBy >= revision && this.#signs(apex))
       return await this.#send(rollover, { kind: 'served' })
     const asks = rollover.entry && (step === 'publish' || step === 'parent' || step === 'ds-out')
-    if (asks && now - askedMs >= Math.min(askEveryMs, signing.propagationSeconds * 1000)) {
-      this.#remembered.set(apex, { ...this.#remembered.get(apex)!, askedMs: now })
-      const verdict = await this.#askParent(open)
-      if (verdict !== null) {
-        const { says, isDone, isSilent, ttlSeconds } = verdict
-        this.#remembered.set(apex, { ...this.#remembered.get(apex)!, isSilent })
-        if (await this.#send(rollover, { kind: 'parent', isDone, ttlSeconds }, says)) return true
-      }
-    }
-    return dueMs !== null && now >= dueMs && (await this.#send(rollover, { kind: 'due' }))
+    if (asks) this.#parents.ask(open)
+    const isDue = dueMs !== null && monotonicClock.nowMs() >= dueMs
+    return isDue && (await this.#send(rollover, { kind: 'due' }))
   }
 
   #signs(apex: string): boolean {
     const zone = this.#around.watch.zone(apex)
     return zone !== null && zone.trouble === null
-  }
-
-  /** Null when nobody could be asked, so that nothing is known. */
-  async #askParent({ rollover, signing }: OpenRollover): Promise<ParentVerdict | null> {
-    const { apex, goal } = rollover
-    const { database, config, signal } = this.#ground
-    const { keys, own } = await database.read(async (tx) => ({
-      keys: await listKeys(tx, apex),
-      own: await ownParentRecords(tx, apex),
-    }))
-    const asking = AbortSignal.any([signal, this.#loop.signal, AbortSignal.timeout(askForMs)])
-    let said: readonly SaidByServer[]
-    if (signing.parentServers.length > 0) {
-      const servers = signing.parentServers.map((address) => ({ name: address, addresses: [address] }))
-      said = await askParentServers(apex, servers, asking)
-    } else if (own !== null) said = [{ name: `zone ${own.apex}`, ...own }]
-    else {
-      const servers = await findParentServers(apex, config.resolvers, asking)
-      if (typeof servers === 'string')
-        return { isDone: false, isSilent: true, ttlSeconds: null, says: servers }
-      said = await askParentServers(apex, servers, asking)
-    }
-    if (asking.aborted && signal.aborted) return null
-    return judgeParent(apex, said, { ...wantedAtParent(keys, rollover), none: goal === 'unsigned' })
   }
 
   async #send(rollover: ZoneRollover, event: RolloverEvent, says: string | null = null): Promise<boolean> {
@@ -250,18 +209,6 @@ export class Rollovers implements AsyncDisposable {
       news.after.step !== news.before.step ||
       news.after.countedFrom !== news.before.countedFrom
     )
-  }
-}
-
-/** The keys that the parent is to know, and those of the rollover that it is not to. */
-function wantedAtParent(keys: readonly ZoneKey[], rollover: ZoneRollover) {
-  // As they are from the step on in which the parent is asked.
-  const asked = { ...rollover, step: 'parent' } as const
-  const entries = keys.filter(({ role, state }) => role !== 'zsk' && state !== 'retired')
-  const isWanted = ({ role, state }: ZoneKey) => dutiesOf(role, state, asked).atParent
-  return {
-    wanted: entries.filter(isWanted).map(dnskeyOf),
-    unwanted: entries.filter((key) => !isWanted(key)).map(dnskeyOf),
   }
 }
 

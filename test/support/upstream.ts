@@ -24,8 +24,9 @@ export interface Upstream extends AsyncDisposable {
   stop(): Promise<void>
 }
 
-export async function startUpstream(): Promise<Upstream> {
-  const socket = createSocket('udp4')
+export async function startUpstream({ host = '127.0.0.1', port = 0 } = {}): Promise<Upstream> {
+  const isV6 = host.includes(':')
+  const socket = createSocket(isV6 ? 'udp6' : 'udp4')
   const says = new Map<string, Saying>()
   const questions: string[] = []
   socket.on('message', (message, from) => {
@@ -49,7 +50,7 @@ export async function startUpstream(): Promise<Upstream> {
     questions.push(key)
     socket.emit(`asked ${key}`)
   })
-  socket.bind(0, '127.0.0.1')
+  socket.bind(port, host)
   await once(socket, 'listening')
   let open = true
   const stop = async () => {
@@ -59,7 +60,7 @@ export async function startUpstream(): Promise<Upstream> {
     await once(socket, 'close')
   }
   return {
-    address: `127.0.0.1:${socket.address().port}`,
+    address: `${isV6 ? `[${host}]` : host}:${socket.address().port}`,
     says,
     questions,
     asked: async (question) => void (await once(socket, `asked ${question}`)),

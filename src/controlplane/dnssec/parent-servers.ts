@@ -2,8 +2,8 @@
  * What every server of a zone's parent says of the zone's DS, and whether that is what a rollover waits for. The servers are found by
  * resolvers, as resolvers of others find them, and asked themselves: what a resolver has in its cache says nothing of the others'.
  *
- * A server has several addresses, some of which this host may have no way to. It counts by those that answer, all of which must say the
- * same; of a server that none of them answers for nobody knows.
+ * A server has several addresses, some of which this host may have no way to. It counts by those that answer, each of which must say what is
+ * waited for: behind them may be different machines. Of a server that none of them answers for nobody knows.
  */
 import { createHash } from 'node:crypto'
 import { rcodeName, rcodes, types } from '../../dataplane/wire/constants.ts'
@@ -24,16 +24,20 @@ export interface ParentServer {
   readonly addresses: readonly string[]
 }
 
-/** What one said; `records` are RDATA of DS. */
+/** What one said, by one of its addresses; `records` are RDATA of DS. */
 export type SaidByServer =
   | { readonly name: string; readonly records: readonly Uint8Array[]; readonly ttlSeconds: number | null }
   | { readonly name: string; readonly trouble: string }
 
-/** @returns the servers of the zone above, or why they can't be found */
+/**
+ * @param port that they are asked by
+ * @returns the servers of the zone above, or why they can't be found
+ */
 export async function findParentServers(
   apex: string,
   resolvers: readonly string[],
   signal: AbortSignal,
+  port = 53,
 ): Promise<readonly ParentServer[] | string> {
   const ask = (name: Uint8Array, type: number) => askResolvers(name, type, resolvers, signal)
   let name = hostnameToWire(apex)
@@ -49,7 +53,7 @@ export async function findParentServers(
         const addresses = both.flatMap((answer) =>
           typeof answer === 'string'
             ? []
-            : answer.answers.flatMap(({ type, rdata }) => addressesIn(type, rdata)),
+            : answer.answers.flatMap(({ type, rdata }) => addressesIn(type, rdata, port)),
         )
         return { name: formatName(server), addresses: addresses.slice(0, mostAddresses) }
       }),
@@ -58,11 +62,11 @@ export async function findParentServers(
   return `no resolver knows the servers of the zone above ${apex}`
 }
 
-function addressesIn(type: number, rdata: Uint8Array): string[] {
-  if (type === types.a) return [`${rdata.join('.')}:53`]
+function addressesIn(type: number, rdata: Uint8Array, port: number): string[] {
+  if (type === types.a) return [`${rdata.join('.')}:${port}`]
   if (type !== types.aaaa) return []
   const groups = Array.from({ length: 8 }, (_, i) => ((rdata[2 * i]! << 8) | rdata[2 * i + 1]!).toString(16))
-  return [`[${groups.join(':')}]:53`]
+  return [`[${groups.join(':')}]:${port}`]
 }
 
 async function askResolvers(
@@ -83,27 +87,26 @@ async function askResolvers(
   return last
 }
 
-/** Asks all of them for the DS of a zone, at the same time. */
+/** Asks all of them for the DS of a zone, by all their addresses, at the same time. */
 export async function askParentServers(
   apex: string,
   servers: readonly ParentServer[],
   signal: AbortSignal,
 ): Promise<SaidByServer[]> {
-  return await Promise.all(
-    servers.map(async ({ name, addresses }) => {
+  const byServer = await Promise.all(
+    servers.map(async ({ name, addresses }): Promise<SaidByServer[]> => {
       const said = await Promise.all(addresses.map((address) => askAddress(apex, address, signal)))
-      const good = said.filter((each) => typeof each !== 'string')
-      if (good.length === 0)
-        return { name, trouble: said.find((each) => typeof each === 'string') ?? 'it has no address' }
-      const ttls = good.flatMap(({ ttlSeconds }) => ttlSeconds ?? [])
-      // What one of them lacks the server lacks, though another one has it.
-      if (ttls.length > 0 && ttls.length < good.length)
-        return { name, trouble: 'its addresses say different things' }
-      const records = good.flatMap(({ records }) => records)
-      return { name, records, ttlSeconds: ttls.length === 0 ? null : Math.max(...ttls) }
+      const good = said.flatMap((each, i) =>
+        typeof each === 'string' ? [] : [{ name: nameOf(name, addresses[i]!), ...each }],
+      )
+      if (good.length > 0) return good
+      return [{ name, trouble: said.find((each) => typeof each === 'string') ?? 'it has no address' }]
     }),
   )
+  return byServer.flat()
 }
+
+const nameOf = (name: string, address: string) => (name === address ? name : `${name} at ${address}`)
 
 interface SaidByAddress {
   readonly records: readonly Uint8Array[]

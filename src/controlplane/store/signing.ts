@@ -69,13 +69,7 @@ export async function endSigning(
   ])
   checkExists(condition, current, `zone ${apex}`)
   if (current.value.dnssec === null) return
-  if (open !== null && !force) {
-    const words = `zone ${apex} stays signed: a rollover of its keys is under way, in step ${open.rollover.step}`
-    throw new ControlError(
-      'conflict',
-      `${words}. Wait for its end, or cancel it by "pooldns dnssec roll ${apex} --cancel"`,
-    )
-  }
+  if (!force) demandNoRollover(apex, open)
   write.send(tx.delete(dnssecRollovers).where(eq(dnssecRollovers.apex, apex)))
   const former = bodyOf(current, formatZoneHead)
   const after = formatZoneHead({ ...current.value, dnssec: null })
@@ -92,6 +86,16 @@ export async function endSigning(
   retireKeys(write, [apex])
   write.keep('zone', apex, former, current.owner)
   write.audit('zone.put', apex, former, after)
+}
+
+/** @throws ControlError `conflict` in the middle of a rollover, whatever the parent has by then */
+export function demandNoRollover(apex: string, open: OpenRollover | null): void {
+  if (open === null) return
+  const words = `zone ${apex} stays signed: a rollover of its keys is under way, in step ${open.rollover.step}`
+  throw new ControlError(
+    'conflict',
+    `${words}. Wait for its end, or cancel it by "pooldns dnssec roll ${apex} --cancel"`,
+  )
 }
 
 /** What a zone of ours has of DS for a zone below it; null when the zone around it is not ours. */

@@ -11,7 +11,7 @@ import { type KeyRole, keyFlags, keyRoles } from '../../model/dnssec.ts'
 import { ControlError } from '../../model/errors.ts'
 import type { Tx } from '../../store/database.ts'
 import { hasKeys, importKey } from '../../store/dnssec-keys.ts'
-import { endSigning, getSigning, ownParentDs, putSigning } from '../../store/signing.ts'
+import { demandNoRollover, endSigning, getSigning, ownParentDs, putSigning } from '../../store/signing.ts'
 import type { Ground, Signing } from '../context.ts'
 import {
   ConditionHeaders,
@@ -172,7 +172,10 @@ function registerDelete(app: FastifyInstance, context: Context): void {
     const condition = conditionOf(request)
     const { force = false } = request.query as { readonly force?: boolean }
     const { value } = existingZone(await context.database.read((tx) => getSigning(tx, apex)), apex)
-    if (!force && value.dnssec !== null) await demandNoDs(context, apex)
+    if (!force && value.dnssec !== null) {
+      demandNoRollover(apex, value.rollover)
+      await demandNoDs(context, apex)
+    }
     const { revision } = await context.database.write(request.actor, (unit) =>
       endSigning(unit, apex, condition, force),
     )
