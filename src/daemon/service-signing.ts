@@ -52,7 +52,7 @@ export class ServiceSigning implements Disposable {
       measured: (pool, member) => measured(pool, member, null),
       foresee: (other) => planner.foresee(other),
       bookOf: (service) => this.plans.bookOf(service, planner.catalog),
-      ask: (book, keys) => this.signatures.ask(book, keys, true),
+      ask: (book, keys) => this.signatures.ask(book, keys, 'ahead'),
       onError,
     })
   }

@@ -10,7 +10,7 @@ import t, { type Test } from 'tap'
 import type { DaemonProcess } from '../support/daemon.ts'
 import { query, readResponse, UdpClient } from '../support/dns-client.ts'
 import { missingPrograms } from '../support/program.ts'
-import { eventually, put } from './fixture.ts'
+import { eventually, put, soa } from './fixture.ts'
 import { pools, setUp, type World } from './signed-services.ts'
 import { apex, delv, full, pooldns, startUnbound } from './validators.ts'
 
@@ -150,6 +150,69 @@ async function flapped(t: Test, { daemon, folder, anchor, backends }: World): Pr
   t.ok(seen.size > 1, `answers of ${[...seen].join(' and ')}`)
 }
 
+/**
+ * One of 40 members fails, of which any four are answered: far too many sets to have each of them. The same pool has a service in a zone that
+ * is not signed, and the member leaves the answers of both in one step.
+ */
+async function left(t: Test, { daemon, folder, anchor, backends }: World): Promise<void> {
+  const [failing, healthy] = backends
+  const dead = '198.51.100.7'
+  await put(daemon, '/v1/zones/plain.test', { soa, rrsets: [{ name: '@', type: 'NS', data: ['ns1'] }] })
+  await put(daemon, '/v1/pools/forty', {
+    monitor: 'web',
+    select: 'weighted',
+    answers: 4,
+    members: Object.fromEntries(
+      Array.from({ length: 40 }, (_, i) => {
+        const { port } = i === 7 ? failing! : healthy!
+        return [
+          `m${i}`,
+          { address: `198.51.100.${i}`, weight: 10 + i, probe: { address: '127.0.0.1', port } },
+        ]
+      }),
+    ),
+  })
+  const twins = [full('forty'), 'forty.plain.test']
+  for (const name of twins) await put(daemon, `/v1/services/${name}`, { pools: ['forty'], ttl: 20 })
+  await using client = await UdpClient.open(daemon.dns)
+  const ask = async (name: string) =>
+    readResponse(await client.insist(query(name, 'A', { edns: { flags: 0x8000 } })))
+  const has = async (name: string) => (await ask(name)).answer.some((rr) => rr.endsWith(` ${dead}`))
+  for (const name of twins) await eventually(async () => (await has(name)) || undefined)
+
+  failing!.healthy = false
+  // It says what the workers answer by: whatever was handed over with this verdict is there.
+  await eventually(async () => {
+    const { services } = await (await daemon.request(`/v1/explain?name=${twins[1]}`)).json()
+    return services[0].pools[0].members[7].status.state === 'down' || undefined
+  })
+  const { answered } = (await (await daemon.request('/v1/pools/forty/members/m7')).json()).status
+  t.equal(answered, false, 'no service is answered with it any more, signed or not')
+  for (const name of twins) {
+    for (let i = 0; i < 200; i++) {
+      const { answer, rcode } = await ask(name)
+      if (rcode !== 0 || answer.some((rr) => rr.endsWith(` ${dead}`))) t.fail(`${name}: ${answer.join()}`)
+    }
+  }
+  const validated = await startUnbound(t, daemon, { folder, anchor, more: [...strict, ...forgetful] })
+  const counts = new Map<string, number>()
+  const validating = async (times: number) => {
+    for (let i = 0; i < times; i++) {
+      const { flags, rcode, answer } = await validated('forty', 'A')
+      const members = answer.filter((rr) => !rr.includes('RRSIG')).map((rr) => rr.split(' ').at(-1)!)
+      if (rcode !== 0 || !flags.includes('ad') || members.length !== 4)
+        t.fail(`${rcode} ${flags} ${answer.join()}`)
+      for (const member of members) counts.set(member, (counts.get(member) ?? 0) + 1)
+    }
+  }
+  await validating(100)
+  t.notOk(counts.has(dead))
+  failing!.healthy = true
+  await eventually(async () => (await has(twins[0]!)) || undefined)
+  await validating(100)
+  t.ok(counts.size > 36, `${counts.size} members were seen`)
+}
+
 for (const algorithm of [13, 15] as const) {
   t.test(`services of every kind, algorithm ${algorithm}`, { skip }, async (t) => {
     const world = await setUp(t, algorithm)
@@ -157,6 +220,7 @@ for (const algorithm of [13, 15] as const) {
     await t.test('it is told', (t) => explained(t, world))
     if (algorithm === 13) {
       await t.test('members come and go, and edits, unseen by a validator', (t) => flapped(t, world))
+      await t.test('of very many sets, too, a member leaves with its verdict', (t) => left(t, world))
     }
   })
 }

@@ -1,12 +1,16 @@
 /**
- * Plans of services in signed zones: compiled with signatures that were made before, or left for later where some are missing. Then the plan
- * before is served until they have come, and the service is planned anew, by what is known then.
+ * Plans of services in signed zones: compiled with the signatures that there are. A set of members whose signature is missing is left out, and
+ * the others have its share, until it has come and the service is planned anew, by what is known then: so whoever has failed leaves the
+ * answers with the verdict, as in a zone that is not signed, while thousands of sets that hold another one in its place are still to be signed.
+ *
+ * Only where a part of a plan would have no answer at all is the plan before served for some milliseconds more: until a few sets of that part
+ * have been signed, which go before everything else.
  *
  * A service is signed as the zone is whose image names it, and not as the configuration says: answers and what proves them change in one
  * step when a zone is signed, or is signed no more, or its keys change, or a zone cut moves the service to another zone. One that no
  * image names yet goes by the configuration.
  */
-import { answerSets } from '../../dataplane/image/answer-sets.ts'
+import { answerSets, firstRrsets } from '../../dataplane/image/answer-sets.ts'
 import { compilePlan } from '../../dataplane/image/plan-compiler.ts'
 import type { PlanTrees } from '../../dataplane/image/plan-tree.ts'
 import type { Catalog, CatalogService, CatalogZone } from '../catalog/catalog.ts'
@@ -34,18 +38,16 @@ export class PlanSigning {
     return this.#signatures.bookOf(found, next?.zoneOf(found) ?? this.#zoneOf(found, catalog))
   }
 
-  /** @returns null when signatures are missing: `book.missing` has which */
+  /** Has signed what the plan lacks. @returns null when it would leave questions without an answer */
   compile(book: ServiceBook, trees: PlanTrees): SharedArrayBuffer | null {
     book.begin()
-    const { owner, ttlSeconds } = book
+    const { owner, ttlSeconds, missing } = book
     const image = compilePlan(trees.ipv4, trees.ipv6, { owner, ttlSeconds, signatures: book })
     this.ahead?.mark(book.service)
-    return book.missing.size === 0 ? image : null
-  }
-
-  /** Has signed what a plan lacks. */
-  ask(book: ServiceBook, missing: ReadonlySet<string>): void {
-    this.#signatures.ask(book, missing)
+    const first = missing.size === 0 ? [] : firstRrsets(trees, (rrset) => book.knows(rrset))
+    if (first.length > 0) this.#signatures.need(book, book.lacking(first), 'first')
+    else this.#signatures.need(book, missing, 'answers')
+    return first.length > 0 ? null : image
   }
 
   /**
@@ -66,7 +68,7 @@ export class PlanSigning {
       const book = catalog.services.has(service) ? this.bookOf(service, catalog, zones) : null
       if (book === null) continue
       const lacking = book.lacking(answerSets(treesOf(service)))
-      this.#signatures.ask(book, lacking)
+      this.#signatures.ask(book, lacking, 'step')
       lacks ||= lacking.size > 0
     }
     if (lacks) await this.#signatures.settled()

@@ -76,14 +76,6 @@ export interface MadePlan {
   readonly members: readonly AnsweredMember[]
 }
 
-/** A plan that is answered by once it is signed. */
-interface Awaited {
-  readonly trees: PlanTrees
-  readonly members: readonly AnsweredMember[]
-  /** Of the catalog that it was made by. */
-  readonly revision: number
-}
-
 /** Plans of one moment: what they have in common is judged once. To be used up before anything can change. */
 export interface Planning {
   /** The plan of a service, null when it is the one that there is, or is to be signed first. */
@@ -101,8 +93,6 @@ export class Planner implements Disposable {
   readonly #options: PlannerOptions
   readonly #selections = new Map<string, Selections>()
   readonly #images = new Map<string, SharedArrayBuffer>()
-  /** By service. Bounded by the services. */
-  readonly #awaited = new Map<string, Awaited>()
   /** What was last answered while it was up. */
   readonly lastKnown = new FamilyAnswers()
   /** What feeds make of members and pools. */
@@ -129,7 +119,6 @@ export class Planner implements Disposable {
   forget(service: string): void {
     this.#selections.delete(service)
     this.#images.delete(service)
-    this.#awaited.delete(service)
     this.#counted.delete(service)
     this.#options.answers.retain(service, () => false)
   }
@@ -236,39 +225,19 @@ export class Planner implements Disposable {
     }
     const trees = toPlans(selections, { counterOf, resolutionOf: resolution })
     const { ipv4, ipv6 } = trees
-    const made = this.#compile(name, { trees, members: answered([ipv4, ipv6], members) })
-    if (made === null) return null
+    const image = this.#compile(name, trees)
+    if (image === null) return null
     const before = this.#images.get(name)
-    if (before !== undefined && same(before, made.image)) return null
-    this.#images.set(name, made.image)
-    return made
+    if (before !== undefined && same(before, image)) return null
+    this.#images.set(name, image)
+    return { image, members: answered([ipv4, ipv6], members) }
   }
 
-  /**
-   * A service whose weights change more often than its answers can be signed would be answered by an old plan for ever: so the first plan
-   * that lacks signatures is kept, and answered by as soon as they have come, though others have been made meanwhile.
-   */
-  #compile(service: string, { trees, members }: Pick<Awaited, 'trees' | 'members'>): MadePlan | null {
+  /** Null while a part of the plan has no signatures yet: it is planned anew when they have come. */
+  #compile(service: string, trees: PlanTrees): SharedArrayBuffer | null {
     const { signing } = this.#options
     const book = signing?.bookOf(service, this.catalog) ?? null
-    const image = book === null ? compilePlan(trees.ipv4, trees.ipv6) : signing!.compile(book, trees)
-    if (image !== null) {
-      this.#awaited.delete(service)
-      return { image, members }
-    }
-    const { revision } = this.catalog
-    const missing = new Set(book!.missing)
-    const awaited = this.#awaited.get(service)
-    // Counters of members may be others' in another revision.
-    const isOf = awaited?.revision === revision
-    const late = isOf ? signing!.compile(book!, awaited.trees) : null
-    if (isOf && late === null) {
-      signing!.ask(book!, book!.missing)
-      return null
-    }
-    this.#awaited.set(service, { trees, members, revision })
-    signing!.ask(book!, missing)
-    return late === null ? null : { image: late, members: awaited!.members }
+    return book === null ? compilePlan(trees.ipv4, trees.ipv6) : signing!.compile(book, trees)
   }
 
   /** What is known of members at this moment. */

@@ -7,12 +7,16 @@
  * thread's time, so that a verdict waits for one slice at the most.
  *
  * What is not signed ahead: that several members change at once, other addresses of hosts, an operator's word, other weights where answers
- * are drawn beforehand. Then the plan before is served for some milliseconds more, until the signatures have come.
+ * are drawn beforehand. Then what is signed of the plan is answered with until the rest has come, or the plan before while nothing of it is.
  *
- * Bounded: by the services; a service with more RRsets than `mostSets` is left out, for there one member less needs few that others don't
- * have, or so many that they would take as long as everything else.
+ * Of a service with more RRsets than `mostSets` only that is signed without which it would have no answer, as where another pool takes
+ * over. It needs no more: when one member goes, the sets without it are there, with the shares that they are to have, and the others follow
+ * in some milliseconds. Rejected: to sign each set with each that may come in the place of one of its members, several times as many as
+ * the service is answered with.
+ *
+ * Bounded: by the services, and `mostSets` of each.
  */
-import { answerSets } from '../../dataplane/image/answer-sets.ts'
+import { answerSets, few, firstRrsets } from '../../dataplane/image/answer-sets.ts'
 import type { PlanTrees } from '../../dataplane/image/plan-tree.ts'
 import type { Catalog } from '../catalog/catalog.ts'
 import type { HealthState } from '../model/observation.ts'
@@ -106,9 +110,8 @@ export class SignAhead implements Disposable {
       const book = catalog.services.has(name) ? this.#options.bookOf(name) : null
       return book === null ? [] : [{ name, book }]
     })
-    const looked = planned.filter(({ book }) => book.size <= mostSets)
-    const byPool = new Map<string, typeof looked>()
-    for (const each of looked) {
+    const byPool = new Map<string, typeof planned>()
+    for (const each of planned) {
       for (const pool of catalog.poolsOf(each.name)) {
         const there = byPool.get(pool)
         if (there === undefined) byPool.set(pool, [each])
@@ -119,7 +122,7 @@ export class SignAhead implements Disposable {
       const pool = catalog.pools.get(name)
       for (const other of pool === undefined ? [] : this.#others(pool)) yield* this.#signed(other, there)
     }
-    // One that was planned again meanwhile is looked at again. Those with very many sets forget as well: other weights are other sets.
+    // One that was planned again meanwhile is looked at again.
     for (const { name, book } of planned) if (!this.#marked.has(name)) book.prune()
   }
 
@@ -135,8 +138,11 @@ export class SignAhead implements Disposable {
     for (const { name, book } of services) {
       yield
       if (catalog().revision !== revision) treesOf = foresee(other)
-      if (!catalog().services.has(name) || book.size > mostSets) continue
-      ask(book, book.lacking(answerSets(treesOf(name)), mostSets))
+      if (!catalog().services.has(name)) continue
+      const trees = treesOf(name)
+      const sets =
+        book.size > mostSets ? firstRrsets(trees, (rrset) => book.knows(rrset), few) : answerSets(trees)
+      ask(book, book.lacking(sets, mostSets))
     }
   }
 

@@ -3,7 +3,7 @@
  * plan is compiled with what is found here; what is not is noted, and asked for.
  *
  *     an RRset is     when                                     and a plan with it
- *     missing         nobody has asked for it                  waits
+ *     missing         it has not been signed yet               leaves it out until it has
  *     signed          its RRSIGs have come                     is answered with them
  *     refused         it can't be signed now, or has ended     leaves it out
  *
@@ -91,6 +91,11 @@ export class ServiceBook implements Signatures, BookSubject {
     }
     entry.round = this.#round
     return entry.rrsigs !== null && entry.expiration > this.#nowSeconds() ? entry.rrsigs : undefined
+  }
+
+  /** Whether an RRset is not missing. */
+  knows({ type, data }: AnswerSet): boolean {
+    return this.#entries.has(setKey(type, data))
   }
 
   /** Those of some RRsets that are missing; the others are of use. @param most how many at the most */

@@ -1,17 +1,27 @@
 /**
- * The signatures of all services on the main thread, and the queue before the signing thread. What an answer waits for goes before what is
- * signed ahead, and what is signed ahead goes in batches so small that it is not waited for.
+ * The signatures of all services on the main thread, and what is before the signing thread (`signing-queue.ts`).
  *
- * A plan is never waited for by a query: while RRsets of a new one are signed, the one before is answered by.
+ * A plan is never waited for by a query: while RRsets of a new one are signed, the service is answered with those that are.
  *
- * Bounded: books by the services of signed zones, two each while their signing changes; the queue by what the books lack.
+ * That signatures of a service have come is told with the first of them, whenever no more are left than half as many as when it was told
+ * last, and with the last: a plan of thousands of sets takes milliseconds to compile.
+ *
+ * Bounded: books by the services of signed zones, two each while their signing changes.
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import type { CatalogService, CatalogZone } from '../catalog/catalog.ts'
 import { signatureTimes } from '../dnssec/rrset-signer.ts'
 import type { ServedKey, SigningReport } from '../model/dnssec.ts'
 import { type BookSubject, ServiceBook } from './service-book.ts'
-import type { SigningReply, SigningRequest } from './set-signer.ts'
+import type { SigningReply } from './set-signer.ts'
+import {
+  batchesOf,
+  SigningQueue,
+  type SigningRank,
+  signingRanks,
+  type Taken,
+  textOf,
+} from './signing-queue.ts'
 import type { SigningThread } from './signing-thread.ts'
 
 export interface ServiceSignaturesOptions {
@@ -29,17 +39,14 @@ export interface ServiceSignaturesOptions {
   readonly nowSeconds?: () => number
 }
 
-type Queue = Map<ServiceBook, Set<string>>
-
-/** A request, and what it was made of. */
-interface Batch {
-  readonly request: SigningRequest
-  readonly parts: readonly (readonly [book: ServiceBook, keys: readonly string[]])[]
+/** What is to be told of a book of which some RRsets wait. */
+interface Untold {
+  /** Whether anything has come since it was told. */
+  isNew: boolean
+  /** It is told once no more are left. */
+  until: number
 }
 
-/** RRsets of one message: some 80 ms of the signing thread, and 10. */
-const urgentBatch = 2000
-const aheadBatch = 256
 const retryMs = 1000
 const progressMs = 5000
 /** What the thread may have more than twice of what is here before it is told to forget. */
@@ -50,10 +57,11 @@ export class ServiceSignatures {
   readonly #nowSeconds: () => number
   /** The latest last. */
   readonly #books = new Map<string, ServiceBook[]>()
-  readonly #urgent: Queue = new Map()
-  readonly #ahead: Queue = new Map()
-  /** RRsets that the thread has been sent. */
-  #sent = 0
+  readonly #queue = new SigningQueue()
+  /** Bounded by the books. */
+  readonly #untold = new Map<ServiceBook, Untold>()
+  /** The rank of what the thread has been sent. */
+  #sent: SigningRank | null = null
   #waiters: (() => void)[] = []
   #running = false
   #stopped = false
@@ -69,9 +77,10 @@ export class ServiceSignatures {
     this.#nowSeconds = options.nowSeconds ?? (() => Math.floor(Date.now() / 1000))
   }
 
-  /** RRsets that are still to be signed: those that answers wait for, and those ahead. */
+  /** RRsets that are still to be signed: those that services could be answered with now, and those ahead. */
   get waiting(): { readonly answers: number; readonly ahead: number } {
-    return { answers: countOf(this.#urgent), ahead: countOf(this.#ahead) }
+    const [first, step, answers, ahead] = signingRanks.map((rank) => this.#queue.count(rank))
+    return { answers: first! + step! + answers!, ahead: ahead! }
   }
 
   /** The book of a service in a zone; null where that is not signed. */
@@ -95,19 +104,21 @@ export class ServiceSignatures {
     return book
   }
 
-  /** Has RRsets signed. @param isAhead no answer waits for them */
-  ask(book: ServiceBook, keys: Iterable<string>, isAhead = false): void {
-    const queue = isAhead ? this.#ahead : this.#urgent
-    const waiting = queue.get(book) ?? new Set()
-    for (const key of keys) waiting.add(key)
-    if (waiting.size === 0) return
-    queue.set(book, waiting)
-    if (!this.#running) void this.#run()
+  /** Has RRsets signed. */
+  ask(book: ServiceBook, keys: Iterable<string>, rank: 'step' | 'ahead'): void {
+    this.#queue.add(book, keys, rank)
+    this.#go()
   }
 
-  /** Resolves when no answer waits for a signature, or the thread has failed. */
+  /** Has signed what the plan of a service lacks now, in the place of what it lacked before. */
+  need(book: ServiceBook, keys: ReadonlySet<string>, rank: 'first' | 'answers'): void {
+    this.#queue.replace(book, keys, rank)
+    this.#go()
+  }
+
+  /** Resolves when all of a step is signed, or the thread has failed. */
   async settled(): Promise<void> {
-    if (this.#urgent.size === 0 && this.#sent === 0) return
+    if (this.#queue.count('step') === 0 && this.#sent !== 'step') return
     await new Promise<void>((resolve) => this.#waiters.push(resolve))
   }
 
@@ -115,7 +126,7 @@ export class ServiceSignatures {
   renew(apexes: Iterable<string>): void {
     const wanted = new Set(apexes)
     const nowSeconds = this.#nowSeconds()
-    for (const book of this.#all()) if (wanted.has(book.apex)) this.ask(book, book.due(nowSeconds), true)
+    for (const book of this.#all()) if (wanted.has(book.apex)) this.ask(book, book.due(nowSeconds), 'ahead')
     // Also where nothing is due any more.
     for (const apex of wanted) this.#note(apex, 0)
     if (!this.#running) this.#report()
@@ -133,8 +144,8 @@ export class ServiceSignatures {
       else if (books.length > 1 || books[0] !== book) this.#books.set(name, [book])
       for (const each of books) {
         if (each === book) continue
-        this.#urgent.delete(each)
-        this.#ahead.delete(each)
+        this.#queue.forget(each)
+        this.#untold.delete(each)
         this.#note(each.apex, 0)
       }
     }
@@ -155,41 +166,44 @@ export class ServiceSignatures {
     this.#release()
   }
 
+  #go(): void {
+    if (!this.#running && !this.#stopped && !this.#queue.isEmpty) void this.#run()
+  }
+
   async #run(): Promise<void> {
     this.#running = true
     let signed = 0
     let toldAt = performance.now()
-    while (!this.#stopped && this.#urgent.size + this.#ahead.size > 0) {
-      const isUrgent = this.#urgent.size > 0
-      const batches = isUrgent ? take(this.#urgent, urgentBatch) : take(this.#ahead, aheadBatch)
-      const count = batches.reduce((sum, { parts }) => sum + partsOf(parts), 0)
-      this.#sent = isUrgent ? count : 0
+    for (let taken = this.#queue.take(); taken !== null; taken = this.#stopped ? null : this.#queue.take()) {
+      const { rank, batches, count } = taken
+      this.#sent = rank
       try {
         const replies = await this.#options.thread.sign(batches.map(({ request }) => request))
-        this.#sent = 0
+        this.#sent = null
         if (this.#stopped) return
-        this.#store(batches, replies, isUrgent)
+        this.#store(taken, replies)
         signed += count
       } catch (error) {
-        this.#sent = 0
+        this.#sent = null
         if (this.#stopped) return
-        for (const { parts } of batches) for (const [book, keys] of parts) this.ask(book, keys, !isUrgent)
+        for (const { parts } of batches) for (const [book, keys] of parts) this.#queue.add(book, keys, rank)
         this.#release()
         this.#options.onError(error)
         await pause(retryMs, undefined, { ref: false })
       }
-      if (this.#urgent.size === 0) this.#release()
+      if (this.#queue.count('step') === 0) this.#release()
       if (performance.now() - toldAt < progressMs) continue
       toldAt = performance.now()
       this.#report()
-      this.#options.onProgress({ signed, waiting: countOf(this.#urgent) + countOf(this.#ahead) })
+      const { answers, ahead } = this.waiting
+      this.#options.onProgress({ signed, waiting: answers + ahead })
     }
     this.#running = false
     this.#report()
     this.#cutBack()
   }
 
-  #store(batches: readonly Batch[], replies: readonly SigningReply[], isUrgent: boolean): void {
+  #store({ rank, batches }: Taken, replies: readonly SigningReply[]): void {
     const news = new Set<string>()
     for (const [at, { request, parts }] of batches.entries()) {
       const { octets, rrsigLength, counts, made, trouble, kept, damaged } = replies[at]!
@@ -197,6 +211,7 @@ export class ServiceSignatures {
       let offset = 0
       let set = 0
       for (const [book, keys] of parts) {
+        let isNew = rank === 'first' || rank === 'answers'
         for (const key of keys) {
           const rrsigs = Array.from({ length: counts[set++]! }, () => {
             const from = offset
@@ -204,8 +219,9 @@ export class ServiceSignatures {
             return octets.subarray(from, offset)
           })
           const wasKnown = book.keep(key, rrsigs)
-          if (isUrgent || wasKnown) news.add(book.service)
+          isNew ||= wasKnown
         }
+        if (this.#isToBeTold(book, isNew, this.#queue.count(rank, book))) news.add(book.service)
       }
       this.#note(apex, made)
       this.#kept.set(apex, kept)
@@ -214,6 +230,15 @@ export class ServiceSignatures {
       if (damaged !== null) this.#options.onDamaged(damaged)
     }
     if (news.size > 0) this.#options.onSigned(news)
+  }
+
+  #isToBeTold(book: ServiceBook, isNew: boolean, left: number): boolean {
+    const untold = this.#untold.get(book) ?? { isNew: false, until: Number.POSITIVE_INFINITY }
+    untold.isNew ||= isNew
+    const isTold = untold.isNew && left <= untold.until
+    if (left === 0) this.#untold.delete(book)
+    else this.#untold.set(book, isTold ? { isNew: false, until: left / 2 } : untold)
+    return isTold
   }
 
   #note(apex: string, made: number): void {
@@ -257,11 +282,11 @@ export class ServiceSignatures {
     const large = [...this.#kept].filter(([apex, kept]) => kept > 2 * (counts.get(apex) ?? 0) + fewSignatures)
     if (large.length === 0 || this.#stopped) return
     const wanted = new Set(large.map(([apex]) => apex))
-    const queue: Queue = new Map()
-    for (const book of this.#all()) if (wanted.has(book.apex)) queue.set(book, new Set(book.keySet()))
+    const parts = [...this.#all()]
+      .filter(({ apex }) => wanted.has(apex))
+      .map((book) => [book, [...book.keySet()]] as const)
     for (const apex of wanted) this.#kept.set(apex, counts.get(apex) ?? 0)
-    const requests = take(queue, Number.POSITIVE_INFINITY).map(({ request }) => request)
-    this.#tellThread(this.#options.thread.retain(requests))
+    this.#tellThread(this.#options.thread.retain(batchesOf(parts).map(({ request }) => request)))
   }
 
   /** What nobody waits for. */
@@ -282,53 +307,12 @@ export class ServiceSignatures {
 
 const noKeys: readonly ServedKey[] = []
 
-/** Takes RRsets off a queue, together by zone and keys. */
-function take(queue: Queue, most: number): Batch[] {
-  const parts: [ServiceBook, string[]][] = []
-  let left = most
-  for (const [book, keys] of queue) {
-    if (left === 0) break
-    const taken = keys.size <= left ? [...keys] : [...keys].slice(0, left)
-    left -= taken.length
-    parts.push([book, taken])
-    if (taken.length === keys.size) queue.delete(book)
-    else for (const key of taken) keys.delete(key)
-  }
-  const alike = Map.groupBy(parts, ([{ apex, keys }]) => `${apex} ${textOf(keys)}`)
-  return Array.from(alike.values(), (these) => {
-    const [{ apex, keys }] = these[0]!
-    const owners = these.map(([{ owner, ttlSeconds }, sets]) => {
-      return { owner: Buffer.from(owner).toString('latin1'), ttlSeconds, sets }
-    })
-    return { request: { apex, keys, owners }, parts: these }
-  })
-}
-
 function isOf(book: ServiceBook, { apex, ttlSeconds, keys }: BookSubject): boolean {
   return book.apex === apex && book.ttlSeconds === ttlSeconds && textOf(book.keys) === textOf(keys)
-}
-
-/** Catalogs share the keys of zones that stay, and their objects never change. */
-const texts = new WeakMap<readonly ServedKey[], string>()
-
-function textOf(keys: readonly ServedKey[]): string {
-  const known = texts.get(keys)
-  if (known !== undefined) return known
-  const text = JSON.stringify(keys)
-  texts.set(keys, text)
-  return text
 }
 
 /** Equal for zones whose services are signed alike; of one that is not signed it is empty. */
 export function signingTextOf(zone: CatalogZone | undefined): string {
   const signing = zone?.dnssec ?? null
   return signing === null ? '' : `signed ${signing.maxTtlSeconds} ${textOf(zone?.keys ?? noKeys)}`
-}
-
-const partsOf = (parts: Batch['parts']) => parts.reduce((sum, [, keys]) => sum + keys.length, 0)
-
-function countOf(queue: Queue): number {
-  let count = 0
-  for (const keys of queue.values()) count += keys.size
-  return count
 }

@@ -1,8 +1,8 @@
 /**
- * An RRset of a service as text: by that its signatures are looked for on the main thread, once for each answer that a plan may give, and so
- * it goes to the signing thread. A character for the type, then the RDATA, an octet a character. Those of A and AAAA are of one length,
- * and a CNAME is alone, so nothing tells where one ends.
+ * An RRset of a service as text (`rrsetKey`): by that its signatures are looked for on the main thread, once for each answer that a plan may
+ * give, and so it goes to the signing thread.
  */
+import { rrsetKey } from '../../dataplane/image/answer-sets.ts'
 import { types } from '../../dataplane/wire/constants.ts'
 
 const lengths: ReadonlyMap<number, number> = new Map([
@@ -12,9 +12,7 @@ const lengths: ReadonlyMap<number, number> = new Map([
 
 /** @param data canonical RDATA in canonical order: addresses, or one name */
 export function setKey(type: number, data: readonly Uint8Array[]): string {
-  let key = String.fromCharCode(type)
-  for (const octets of data) key += latin1(octets)
-  return key
+  return rrsetKey({ type, data })
 }
 
 /** What `setKey` was made of. */
@@ -26,9 +24,4 @@ export function setOf(key: string): { readonly type: number; readonly data: read
     octets.subarray(at * length, (at + 1) * length),
   )
   return { type, data }
-}
-
-/** Faster than a Buffer of so few octets. */
-function latin1(octets: Uint8Array): string {
-  return String.fromCharCode.apply(null, octets as unknown as number[])
 }

@@ -6,14 +6,15 @@
  * ## What is exact
  * Everything but one case has exactly the shares of an unsigned plan: all of them (one set), windows of a rotation, one by weight or by
  * client, and several by weight while there are no more different sets than may be signed (`mostSets`): each is then drawn with the
- * probability that successive draws without replacement come to it. Beyond that the sets are as many draws, made once: a member's share
- * misses its own by 100 * sqrt((1 - p) / (4096 * p)) % (one standard deviation), p being the part of the answers that have it: 4 % for 4
+ * probability that successive draws without replacement come to it. Beyond that the sets are as many draws, made once (`drawn-sets.ts`): a
+ * member's share misses its own by 100 * sqrt((1 - p) / (4096 * p)) % (one standard deviation), p being the part of the answers that have it: 4 % for 4
  * of 32. Several by client are those of 4,096 buckets of clients, so an entry's share misses by as much, with p of its own.
  *
  * All of it depends on the leaf alone, so that every node, after every restart, needs the same signatures.
  */
-import { canonicalRdata, sortRdata } from '../wire/canonical.ts'
+import { canonicalRdata } from '../wire/canonical.ts'
 import { types } from '../wire/constants.ts'
+import { drawnSets, Sets } from './drawn-sets.ts'
 import { type AnswerNode, leavesOf, type PlanTrees, type Weighted } from './plan-tree.ts'
 import { Rendezvous, rendezvousTable } from './rendezvous.ts'
 import { mix32 } from './stable-key.ts'
@@ -31,6 +32,8 @@ const leastSets = 16
  * it (aliases with their signatures) and for its own signatures.
  */
 const mostMembers: Readonly<Record<number, number>> = { [types.a]: 3900, [types.aaaa]: 2200 }
+/** How many sets of a leaf are signed before all others: some 2 ms. */
+export const few = 64
 /** What the hash of a client is mixed with to find its bucket, and the number of a bucket to find who stands for it. */
 export const bucketSalts = { client: 0x7f4a_7c15, bucket: 0x2545_f491 } as const
 
@@ -63,6 +66,8 @@ export interface LeafFamily {
   readonly candidates: readonly Weighted[]
   /** RDATA of each candidate, in canonical form. */
   readonly rdata: readonly Uint8Array[]
+  /** Where that of each stands in canonical order (RFC 4034 section 6.3); equal ones stand at one place. */
+  readonly ranks: readonly number[]
 }
 
 /** An RRset that is to be signed: a service's name is its owner. */
@@ -88,14 +93,53 @@ export function answerSets(trees: PlanTrees): AnswerRrset[] {
   return [...found.values()]
 }
 
-/** Equal for equal RRsets of one owner. */
-export function rrsetKey({ type, data }: AnswerRrset): string {
-  return `${type} ${Buffer.concat(data).toString('latin1')}`
+/**
+ * RRsets without which a plan by these trees answers some of its questions with SERVFAIL: of each leaf and type of which none has been
+ * signed, `few`. They are evenly spread, so that with them alone members have about their shares.
+ *
+ * @param isKnown whether one has been signed, or can't be
+ * @param most how many sets of a leaf are looked at; the first of those that are drawn by weight or by client
+ */
+export function firstRrsets(
+  trees: PlanTrees,
+  isKnown: (rrset: AnswerRrset) => boolean,
+  most = maxSets,
+): AnswerRrset[] {
+  const limit = Math.min(most, setLimit(trees))
+  const found: AnswerRrset[] = []
+  for (const [leaf, wanted] of leafTypes(trees)) {
+    for (const family of leafFamilies(leaf)) {
+      if (!wanted.has(family.type)) continue
+      const { sets } = leafSets(leaf, family, limit)
+      const rrset = (set: readonly number[]) => ({ type: family.type, data: setData(family, set) })
+      if (sets.some((set) => isKnown(rrset(set)))) continue
+      const count = Math.min(few, sets.length)
+      for (let i = 0; i < count; i++) found.push(rrset(sets[Math.floor((i * sets.length) / count)]!))
+    }
+  }
+  return found
 }
 
-/** The RDATA of a set as it is signed. */
-export function setData({ rdata }: LeafFamily, set: readonly number[]): Uint8Array[] {
-  return sortRdata(set.map((index) => rdata[index]!))
+/**
+ * Equal for equal RRsets of one owner: a character for the type, then the RDATA, an octet a character. Those of A and AAAA are of one length,
+ * and a CNAME is alone, so nothing tells where one ends.
+ *
+ * @param data canonical RDATA in canonical order
+ */
+export function rrsetKey({ type, data }: AnswerRrset): string {
+  let key = String.fromCharCode(type)
+  // Faster than a Buffer of so few octets.
+  for (const octets of data) key += String.fromCharCode.apply(null, octets as unknown as number[])
+  return key
+}
+
+/** The RDATA of a set as it is signed: in canonical order, each once. */
+export function setData({ rdata, ranks }: LeafFamily, set: readonly number[]): Uint8Array[] {
+  if (set.length === 1) return [rdata[set[0]!]!]
+  return set
+    .toSorted((a, b) => ranks[a]! - ranks[b]!)
+    .filter((one, i, all) => i === 0 || ranks[one] !== ranks[all[i - 1]!])
+    .map((index) => rdata[index]!)
 }
 
 /** The families of a leaf, A first; of an alias, its names. */
@@ -103,15 +147,23 @@ export function leafFamilies(leaf: AnswerNode): LeafFamily[] {
   if (leaf.gives === 'cname') {
     const cnames = leaf.cnames!
     const rdata = cnames.map(({ cname }) => canonicalRdata(types.cname, cname))
-    return [{ type: types.cname, candidates: cnames, rdata }]
+    return [{ type: types.cname, candidates: cnames, rdata, ranks: ranksOf(rdata) }]
   }
   return [
     [types.a, 4],
     [types.aaaa, 16],
   ].map(([type, length]) => {
     const candidates = leaf.candidates.filter(({ address }) => address.length === length)
-    return { type: type!, candidates, rdata: candidates.map(({ address }) => address) }
+    const rdata = candidates.map(({ address }) => address)
+    return { type: type!, candidates, rdata, ranks: ranksOf(rdata) }
   })
+}
+
+function ranksOf(rdata: readonly Uint8Array[]): number[] {
+  // An octet a character, so that they compare as octets do.
+  const texts = rdata.map((octets) => Buffer.from(octets).toString('latin1'))
+  const places = new Map([...new Set(texts)].sort().map((text, place) => [text, place]))
+  return texts.map((text) => places.get(text)!)
 }
 
 /** The types that each leaf may be asked for. */
@@ -147,8 +199,10 @@ export function leafSets(leaf: AnswerNode, family: LeafFamily, limit: number): A
   const wanted = family.type === types.cname ? 1 : Math.min(leaf.answers, mostMembers[family.type]!)
   if (count === 0 || wanted === 0) return { draw: 'one', sets: [] }
   if (count === 1) return { draw: 'one', sets: [[0]] }
-  const found = wanted === 1 ? singles(leaf, family) : several(leaf, family, wanted, limit)
-  return wanted === 1 ? found : { ...found, sets: found.sets.map((set) => distinct(family, set)) }
+  if (wanted === 1) return singles(leaf, family)
+  const found = several(leaf, family, wanted, limit)
+  if (new Set(family.ranks).size === count) return found
+  return { ...found, sets: found.sets.map((set) => distinct(family, set)) }
 }
 
 function singles({ select }: AnswerNode, { candidates }: LeafFamily): AnswerSets {
@@ -173,7 +227,8 @@ function several({ select }: AnswerNode, family: LeafFamily, wanted: number, lim
 }
 
 function weighed(candidates: readonly Weighted[], wanted: number, most: number): AnswerSets {
-  if (binomial(candidates.length, wanted) > most) return drawn(candidates, wanted, most)
+  if (binomial(candidates.length, wanted) > most)
+    return { draw: 'weight', ...drawnSets(candidates, wanted, most) }
   const sets = subsetsOf(candidates.length, wanted)
   const weights = candidates.map(({ weight }) => weight)
   return { draw: 'weight', sets, weights: subsetShares(weights, sets) }
@@ -195,15 +250,9 @@ function kept(key: string, make: () => AnswerSets): AnswerSets {
 }
 
 /** A member that two candidates stand for is answered once. */
-function distinct({ rdata }: LeafFamily, set: readonly number[]): readonly number[] {
-  const seen = new Set<string>()
-  const kept = set.filter((index) => {
-    const text = Buffer.from(rdata[index]!).toString('latin1')
-    const isNew = !seen.has(text)
-    seen.add(text)
-    return isNew
-  })
-  return kept.length === set.length ? set : kept
+function distinct({ ranks }: LeafFamily, set: readonly number[]): readonly number[] {
+  const seen = new Set<number>()
+  return set.filter((index) => seen.size < seen.add(ranks[index]!).size)
 }
 
 /** As many windows as may be, evenly spread where not one can begin at each candidate. */
@@ -227,88 +276,4 @@ function bucketed(candidates: readonly Weighted[], wanted: number, most: number)
     return sets.add([...order.subarray(0, wanted)])
   })
   return { draw: 'bucket', sets: sets.list, buckets }
-}
-
-/** As many draws as may be; a set that came more often weighs so much more. */
-function drawn(candidates: readonly Weighted[], wanted: number, draws: number): AnswerSets {
-  const seed = candidates.reduce((hash, { key, weight }) => mix32(mix32(hash ^ key) + weight), wanted)
-  const random = new Sequence(seed)
-  const draw = wayToDraw(
-    candidates.map(({ weight }) => weight),
-    wanted,
-  )
-  const sets = new Sets()
-  const weights: number[] = []
-  for (let i = 0; i < draws; i++) {
-    const number = sets.add(draw(random).sort((a, b) => a - b))
-    weights[number] = (weights[number] ?? 0) + 1
-  }
-  return { draw: 'weight', sets: sets.list, weights }
-}
-
-/** Draws again what is drawn already, unless most draws would be such. */
-function wayToDraw(weights: readonly number[], wanted: number): (random: Sequence) => number[] {
-  const ends: number[] = []
-  for (const weight of weights) ends.push((ends.at(-1) ?? 0) + weight)
-  const heaviest = weights.toSorted((a, b) => b - a).slice(0, wanted - 1)
-  const most = heaviest.reduce((sum, weight) => sum + weight, 0)
-  return most < (3 / 4) * ends.at(-1)!
-    ? (random) => redrawn(ends, wanted, random)
-    : (random) => firstToRing(weights, wanted, random)
-}
-
-/** Draws without replacement, as clocks that ring after exponential times whose rates are the weights. */
-function firstToRing(weights: readonly number[], wanted: number, random: Sequence): number[] {
-  const times = Float64Array.from(weights, (weight) => -Math.log(1 - random.next()) / weight)
-  const last = times.toSorted()[wanted - 1]!
-  const set: number[] = []
-  for (let index = 0; index < times.length; index++) if (times[index]! <= last) set.push(index)
-  return set.slice(0, wanted)
-}
-
-/** @param ends sums of the weights up to each candidate */
-function redrawn(ends: readonly number[], wanted: number, random: Sequence): number[] {
-  const set = new Set<number>()
-  while (set.size < wanted) set.add(indexAt(ends, random.next() * ends.at(-1)!))
-  return [...set]
-}
-
-function indexAt(ends: readonly number[], height: number): number {
-  let low = 0
-  let high = ends.length - 1
-  while (low < high) {
-    const middle = (low + high) >>> 1
-    if (ends[middle]! > height) high = middle
-    else low = middle + 1
-  }
-  return low
-}
-
-/** Numbers that look like chance, and are the same everywhere and for ever. */
-class Sequence {
-  #state: number
-
-  constructor(seed: number) {
-    this.#state = seed
-  }
-
-  /** From 0 on, below 1. */
-  next(): number {
-    this.#state = (this.#state + 0x9e37_79b9) | 0
-    return (mix32(this.#state) >>> 0) / 0x1_0000_0000
-  }
-}
-
-/** Sets by number, equal ones being one. */
-class Sets {
-  readonly list: number[][] = []
-  readonly #numbers = new Map<string, number>()
-
-  add(set: number[]): number {
-    const key = set.join()
-    const known = this.#numbers.get(key)
-    if (known !== undefined) return known
-    this.#numbers.set(key, this.list.length)
-    return this.list.push(set) - 1
-  }
 }

@@ -1,7 +1,7 @@
 /** Compiles the sets of a leaf of a signed plan, each with its signatures; `plan.ts` describes the layout. */
 import { types } from '../wire/constants.ts'
 import { aliasTable } from './alias-table.ts'
-import { type AnswerSets, type LeafFamily, leafFamilies, leafSets, rrsetKey, setData } from './answer-sets.ts'
+import { type AnswerSets, type LeafFamily, leafFamilies, leafSets, setData } from './answer-sets.ts'
 import { encodeRr } from './leaf-compiler.ts'
 import { setDraws, setsAt, setsWords, signedLeafAt } from './plan.ts'
 import type { AnswerNode } from './plan-tree.ts'
@@ -20,8 +20,8 @@ export class SetCompiler {
   readonly #signing: PlanSigning
   readonly #limit: number
   readonly #writer: PlanWriter
-  /** By RRset and TTL, for leaves that have some in common; null for one without a signature. Bounded by the sets of the plan. */
-  readonly #written = new Map<string, Written | null>()
+  /** By TTL and what was found, for leaves that have some in common. Bounded by the sets of the plan. */
+  readonly #written = new Map<number, Map<readonly Uint8Array[], Written>>()
 
   /** @param limit what `setLimit` says of the plan */
   constructor(signing: PlanSigning, limit: number, writer: PlanWriter) {
@@ -96,19 +96,19 @@ export class SetCompiler {
     }
   }
 
+  /** Null for a set without a signature. */
   #sign({ ttlSeconds }: AnswerNode, family: LeafFamily, set: readonly number[]): Written | null {
     const { owner, ttlSeconds: signedTtl, signatures } = this.#signing
-    const { type } = family
-    const data = setData(family, set)
-    const key = `${ttlSeconds} ${rrsetKey({ type, data })}`
-    const known = this.#written.get(key)
+    const found = signatures.find(owner, family.type, signedTtl, setData(family, set)) ?? []
+    if (found.length === 0) return null
+    const known = this.#written.get(ttlSeconds)?.get(found)
     if (known !== undefined) return known
-    const found = signatures.find(owner, type, signedTtl, data) ?? []
     const { octets } = this.#writer
     const at = octets.length
     for (const rdata of found) encodeRr(types.rrsig, ttlSeconds, rdata, octets)
-    const written = found.length === 0 ? null : { at, octets: octets.length - at, count: found.length }
-    this.#written.set(key, written)
+    const written = { at, octets: octets.length - at, count: found.length }
+    const ofTtl = this.#written.get(ttlSeconds) ?? new Map()
+    this.#written.set(ttlSeconds, ofTtl.set(found, written))
     return written
   }
 }

@@ -28,7 +28,7 @@ export interface SigningNow {
   signedZones(): readonly SignedZoneNow[]
   /** How many signatures were made. */
   signaturesMade(): number
-  /** RRsets of services that are still to be signed: those that answers wait for, and those ahead. */
+  /** RRsets of services that are still to be signed: those that they could be answered with now, and those ahead. */
   unsignedSets(): { readonly answers: number; readonly ahead: number }
 }
 
@@ -46,7 +46,7 @@ export function registerSigningMetrics(registry: Registry, now: SigningNow, nowM
     now.signedZones().map(({ zone, isTroubled }) => ({ labels: { zone }, value: Number(isTroubled) })),
   )
   const waiting =
-    'RRsets of services that are still to be signed: "answers" for those that answers wait for, "ahead" for those that may be needed next.'
+    'RRsets of services that are still to be signed: "answers" for those that they could be answered with now, "ahead" for those that may be needed next.'
   expose(registry, 'gauge', 'pooldns_dnssec_unsigned_sets', waiting, () =>
     Object.entries(now.unsignedSets()).map(([kind, value]) => ({ labels: { kind }, value })),
   )

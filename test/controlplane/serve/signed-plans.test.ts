@@ -22,7 +22,7 @@ import { ServiceSignatures } from '../../../src/controlplane/signing/service-sig
 import { setKey } from '../../../src/controlplane/signing/set-key.ts'
 import { SigningThread } from '../../../src/controlplane/signing/signing-thread.ts'
 import { AnswerReader } from '../../../src/dataplane/counters.ts'
-import { maxSets } from '../../../src/dataplane/image/answer-sets.ts'
+import { few, maxSets } from '../../../src/dataplane/image/answer-sets.ts'
 import { PlanImage } from '../../../src/dataplane/image/plan.ts'
 import type { ServingUpdate } from '../../../src/dataplane/image/serving-set.ts'
 import { types } from '../../../src/dataplane/wire/constants.ts'
@@ -170,7 +170,7 @@ async function setUp(t: Test) {
       measured: (poolName, name) => measured.get(`${poolName}/${name}`) ?? 'up',
       foresee: (other) => planner.foresee(other),
       bookOf: (name) => signing.bookOf(name, planner.catalog),
-      ask: (book, keys) => signatures.ask(book, keys, true),
+      ask: (book, keys) => signatures.ask(book, keys, 'ahead'),
       onError: (error) => t.fail(String(error)),
     })
     t.teardown(() => ahead[Symbol.dispose]())
@@ -236,23 +236,96 @@ t.test(
   },
 )
 
+/** Of which 91,390 different sets of four may be answered. */
+const forty = (fields: Partial<Pool> = {}) =>
+  pool(
+    'forty',
+    Array.from({ length: 40 }, (_, i) => member(`m${i}`, `192.0.2.${i + 1}`)),
+    { select: 'weighted', answers: 4, monitor: 'm', ...fields },
+  )
+const fortyAlone = (served: ServedKey): World => ({
+  pools: [forty()],
+  services: [[service(www, ['forty'], { ttlSeconds: 30 }), apex]],
+  zones: [zoneOf(apex, [served])],
+})
+const setsOf = ([plan]: readonly PlanImage[]) => plan?.only?.a.sets?.count ?? 0
+
+t.test('of very many sets those without the member that failed are answered at once', async (t) => {
+  const { adopt, plans, served, measured, publisher, signatures, nextSigned } = await setUp(t)
+  await adopt(fortyAlone(served))
+  const all = setsOf(plans())
+  t.ok(all > 3900)
+  measured.set('forty/m7', 'down')
+  const signed = nextSigned()
+  await publisher.refresh(['forty'])
+  const atOnce = plans()
+  t.equal(answersOf(atOnce), 39, 'in the turn of its verdict')
+  t.ok(setsOf(atOnce) > 0.87 * all && setsOf(atOnce) < 0.93 * all, 'nine in ten')
+  t.ok(signatures.waiting.answers + 256 < 0.13 * maxSets, 'one in ten is to be signed')
+  await signed
+  while (setsOf(plans()) < 3900) await nextSigned()
+  measured.set('forty/m7', 'up')
+  await publisher.refresh(['forty'])
+  const again = plans()
+  t.equal(answersOf(again), 40)
+  t.equal(setsOf(again), all, 'and all are found again when it is back')
+})
+
 t.test('weights that change faster than answers are signed hold up no verdict', async (t) => {
-  const { adopt, plans, served, publisher, measured, percents, nextSigned, signatures } = await setUp(t)
-  const members = Array.from({ length: 100 }, (_, i) => member(`m${i}`, `192.0.2.${i + 1}`))
-  const many = pool('web', members, { select: 'weighted', answers: 3, monitor: 'm' })
-  await adopt({ pools: [many], zones: [zoneOf(apex, [served])] })
+  const { adopt, plans, served, publisher, measured, percents, signatures } = await setUp(t)
+  await adopt(fortyAlone(served))
   plans()
-  measured.set('web/m0', 'down')
-  let most = 0
-  for (let percent = 1, served = 0; served === 0; percent = (percent % 99) + 1) {
-    const signed = nextSigned()
-    percents.set('m1', percent)
-    await publisher.refresh(['web'])
-    most = Math.max(most, signatures.waiting.answers)
-    await signed
-    served = plans().length
+  measured.set('forty/m0', 'down')
+  for (let percent = 1; percent <= 8; percent++) {
+    for (let i = 1; i < 40; i++) percents.set(`m${i}`, ((i * percent) % 99) + 1)
+    await publisher.refresh(['forty'])
+    t.equal(answersOf(plans()), 39, 'each is answered by at once')
+    t.ok(signatures.waiting.answers <= maxSets, 'no more is signed than the last needs')
   }
-  t.ok(most <= maxSets, 'no more is signed than one plan needs')
+})
+
+const behind = (served: ServedKey): World => ({
+  pools: [pool('front', [member('f', '192.0.2.99')], { monitor: 'm' }), forty()],
+  services: [[service(www, ['front', 'forty'], { ttlSeconds: 30 }), apex]],
+  zones: [zoneOf(apex, [served])],
+})
+
+t.test('where nothing is signed yet, a few sets are first, and the others follow', async (t) => {
+  const { adopt, plans, served, measured, publisher, signatures, nextSigned } = await setUp(t)
+  await adopt(behind(served))
+  plans()
+  measured.set('front/f', 'down')
+  const signed = nextSigned()
+  await publisher.refresh(['front'])
+  t.equal(plans().length, 0)
+  t.equal(signatures.waiting.answers, 0, 'few, which are under way')
+  await signed
+  t.equal(setsOf(plans()), few)
+  const counts: number[] = []
+  for (let count = 0; count < 3900; counts.push(count)) {
+    await nextSigned()
+    count = setsOf(plans())
+  }
+  t.same(
+    counts,
+    counts.toSorted((a, b) => a - b),
+  )
+  t.ok(counts.length < 10, 'it is not compiled for each batch')
+})
+
+t.test('a few sets of what would take over are signed ahead', async (t) => {
+  const { adopt, plans, served, measured, publisher, signAhead, signatures, nextReport } = await setUp(t)
+  signAhead()
+  const front = { ...forty({ minUp: 1 }), name: 'front' }
+  const members = Array.from({ length: 40 }, (_, i) => member(`b${i}`, `198.51.100.${i + 1}`))
+  await adopt({ ...behind(served), pools: [front, forty({ members })] })
+  const reported = nextReport()
+  t.ok(setsOf(plans()) > 3900)
+  await reported
+  t.equal(signatures.waiting.ahead, 0)
+  measured.set('front/m1', 'down')
+  await publisher.refresh(['front'])
+  t.equal(setsOf(plans()), few)
 })
 
 t.test('what one member less or more comes to is signed ahead', async (t) => {

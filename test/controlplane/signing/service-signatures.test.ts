@@ -51,8 +51,11 @@ class Told<T> {
   readonly all: T[] = []
   #next = Promise.withResolvers<T>()
 
+  onTold = () => {}
+
   readonly tell = (each: T) => {
     this.all.push(each)
+    this.onTold()
     this.#next.resolve(each)
     this.#next = Promise.withResolvers()
   }
@@ -89,14 +92,14 @@ t.test('what is asked for is signed, and told', async (t) => {
   const book = bookIn(signatures, catalog)!
   t.equal(bookIn(signatures, catalogOf([{ ...served }], ['www'])), book, 'of the same keys it is the same')
   const told = reports.next
-  signatures.ask(book, keys(1, 3))
+  const news = signed.next
+  signatures.need(book, new Set(keys(1, 3)), 'answers')
   t.same(signatures.waiting, { answers: 0, ahead: 0 }, 'they are under way')
-  await signatures.settled()
-  t.same(signed.all, [new Set([`www.${apex}`])])
+  t.same(await news, new Set([`www.${apex}`]))
   const [rrsig] = book.find(book.owner, types.a, 60, rdata(1))!
   t.ok(isGood(rrsig!, `www.${apex}`, key(1), served))
   t.match(await told, [{ apex, signatures: 3, made: 3, trouble: null }])
-  signatures.ask(bookIn(signatures, catalog, 'api')!, keys(1, 2), true)
+  signatures.ask(bookIn(signatures, catalog, 'api')!, keys(1, 2), 'ahead')
   await reports.next
   t.equal(signed.all.length, 1, 'nobody waits for what is signed ahead')
   await signatures.settled()
@@ -128,11 +131,17 @@ t.test('what answers wait for goes before what is signed ahead', async (t) => {
     onDamaged: t.fail,
     onError: (error) => void t.fail(String(error)),
   })
-  const book = bookIn(signatures, catalogOf([], ['www']))!
+  const book = bookIn(signatures, catalogOf([], ['www', 'api']))!
+  const other = bookIn(signatures, catalogOf([], ['www', 'api']), 'api')!
   const done = reports.next
-  signatures.ask(book, keys(0, 600), true)
+  signatures.ask(book, keys(0, 600), 'ahead')
   t.same(signatures.waiting, { answers: 0, ahead: 600 - 256 })
-  signatures.ask(book, keys(1000, 3))
+  signatures.need(book, new Set(keys(3000, 300)), 'answers')
+  signatures.need(book, new Set(keys(2000, 2)), 'first')
+  signatures.need(book, new Set(keys(2000, 300)), 'answers')
+  signatures.ask(book, keys(1000, 3), 'step')
+  signatures.need(other, new Set(keys(4000, 1)), 'first')
+  t.same(signatures.waiting, { answers: 300 + 3 + 1, ahead: 600 - 256 })
   let isSettled = false
   const settled = signatures.settled().then(() => {
     isSettled = true
@@ -143,8 +152,20 @@ t.test('what answers wait for goes before what is signed ahead', async (t) => {
   await done
   t.same(
     asked.map(({ length }) => length),
-    [256, 3, 256, 88],
+    [256, 1, 3, 256, 44, 256, 88],
+    'what a plan lacks now takes the place of what it lacked before',
   )
+})
+
+t.test('thousands of RRsets of a service are told now and then, and at last', async (t) => {
+  const { signatures, served, signed, reports } = await setUp(t)
+  const book = bookIn(signatures, catalogOf([served], ['www']))!
+  const left: number[] = []
+  signed.onTold = () => left.push(signatures.waiting.answers)
+  const done = reports.next
+  signatures.need(book, new Set(keys(0, 2300)), 'answers')
+  await done
+  t.same(left, [2300 - 256, 2300 - 5 * 256, 2300 - 7 * 256, 2300 - 8 * 256, 0])
 })
 
 t.test('when the thread dies, it is tried again, and nobody waits for ever', async (t) => {
@@ -155,10 +176,10 @@ t.test('when the thread dies, it is tried again, and nobody waits for ever', asy
     ...zone([served]),
     apex: `${'x'.repeat(70)}.test`,
   })!
-  signatures.ask(bad, keys(1, 1))
+  signatures.ask(bad, keys(1, 1), 'step')
   await signatures.settled()
   t.equal(errors.all.length, 1)
-  signatures.ask(book, keys(1, 1))
+  signatures.need(book, new Set(keys(1, 1)), 'answers')
   retain(signatures, catalogOf([served], ['www']))
   await signed.next
   t.ok(book.find(book.owner, types.a, 60, rdata(1)))
@@ -177,7 +198,7 @@ t.test(
     const ksk = { ...served, duties: { ...allDuties, signsZone: false } }
     t.not(bookIn(signatures, catalogOf([ksk], ['www'])), book)
     t.equal(bookIn(signatures, catalogOf([served], ['www'], 30 * daySeconds))!.ttlSeconds, 3 * daySeconds)
-    signatures.ask(next, keys(1, 2))
+    signatures.ask(next, keys(1, 2), 'step')
     await signatures.settled()
     const told = reports.next
     retain(signatures, after)
@@ -192,7 +213,7 @@ t.test('a zone that is signed no more is forgotten, on disk too', async (t) => {
   await thread.persist()
   t.equal(thread.trouble, null)
   const book = bookIn(signatures, catalogOf([served], ['www']))!
-  signatures.ask(book, keys(1, 2))
+  signatures.ask(book, keys(1, 2), 'step')
   await signatures.settled()
   await thread.persist()
   t.equal((await readdir(directory)).length, 1)
@@ -207,7 +228,7 @@ t.test('what is due is made anew, and what was refused is tried again', async (t
   const other = { ...served, sealed: served.sealed.replace(/.{8}$/, 'AAAAAAA=') }
   const bad = bookIn(signatures, catalogOf([other], ['www']))!
   const refused = reports.next
-  signatures.ask(bad, keys(1, 1))
+  signatures.ask(bad, keys(1, 1), 'step')
   t.match(await refused, [{ signatures: 0, trouble: /can't be opened/ }])
   const again = signed.next
   signatures.renew([apex])
@@ -215,7 +236,7 @@ t.test('what is due is made anew, and what was refused is tried again', async (t
 
   const book = bookIn(signatures, catalogOf([served], ['www']))!
   const done = reports.next
-  signatures.ask(book, keys(1, 2))
+  signatures.ask(book, keys(1, 2), 'step')
   t.match(await done, [{ trouble: null }])
   const count = signed.all.length
   const nothing = reports.next
@@ -235,14 +256,14 @@ t.test('the thread forgets what is of no use here any more', async (t) => {
   for (let round = 0; round < 3; round++) {
     const book = bookIn(signatures, catalog)!
     const done = reports.next
-    signatures.ask(book, keys(round * 1000, 1000))
+    signatures.ask(book, keys(round * 1000, 1000), 'step')
     await done
     // Another TTL, and back: the signatures here are gone, those of the thread are not.
     retain(signatures, catalogOf([served], []))
   }
   const book = bookIn(signatures, catalog)!
   const done = reports.next
-  signatures.ask(book, keys(0, 1))
+  signatures.ask(book, keys(0, 1), 'step')
   await done
   const reply = await thread.sign([{ apex, keys: [served], owners: [] }])
   t.equal(reply[0]!.kept, 1)

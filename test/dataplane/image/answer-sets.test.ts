@@ -1,8 +1,11 @@
 /** The sets that a leaf may answer, which are what is signed of a service. */
 import t from 'tap'
 import {
+  type AnswerRrset,
   type AnswerSets,
   answerSets,
+  few,
+  firstRrsets,
   leafFamilies,
   leafSets,
   maxSets,
@@ -199,6 +202,46 @@ t.test('what is to be signed of a plan, each RRset once', async (t) => {
       [types.cname, '\x01a\x04test\x00'],
     ],
   )
+})
+
+t.test('what is signed first: some sets of each leaf that has none', async (t) => {
+  const large = leaf(many(100), { select: 'weighted', answers: 3 })
+  const trees = same(located(0, large, leaf(members(3))))
+  const found = firstRrsets(trees, () => false)
+  t.equal(found.length, few + 3)
+  const all = new Set(answerSets(trees).map(rrsetKey))
+  t.ok(found.every((rrset) => all.has(rrsetKey(rrset))))
+  t.equal(new Set(found.map(rrsetKey)).size, few + 3)
+  const [one] = answerSets(same(large)).slice(-1)
+  const known = (rrset: AnswerRrset) => rrsetKey(rrset) === rrsetKey(one!)
+  t.equal(firstRrsets(trees, known).length, 3, 'one of them is enough')
+  t.same(
+    firstRrsets(trees, () => true),
+    [],
+  )
+  t.same(
+    firstRrsets({ ipv4: leaf(['192.0.2.1', '2001:db8::1']), ipv6: leaf(['2001:db8::2']) }, () => false).map(
+      ({ data }) => data[0]!.at(-1),
+    ),
+    [1, 2],
+    'of each type that may be asked for',
+  )
+})
+
+t.test('the first of fewer sets are some of all', async (t) => {
+  for (const node of [
+    leaf(many(100), { select: 'weighted', answers: 3 }),
+    leaf(members(10), { select: 'weighted', answers: 3 }),
+    leaf(many(100), { select: 'hash', prefix, answers: 3 }),
+    leaf(many(100), { answers: 3 }),
+    leaf(many(100), { select: 'hash', prefix }),
+    leaf(many(10), { answers: 30 }),
+  ]) {
+    const all = new Set(answerSets(same(node)).map(rrsetKey))
+    const found = firstRrsets(same(node), () => false, few)
+    t.ok(found.length > 0 && found.length <= few)
+    t.ok(found.every((rrset) => all.has(rrsetKey(rrset))))
+  }
 })
 
 t.test('each tree for its own type', async (t) => {

@@ -28,6 +28,18 @@ t.test('leaves are numbered in the order of a walk, and shared ones are there on
   t.equal(new PlanImage(compilePlan(weighted([1, one]))).aliases, false)
 })
 
+t.test('signatures of a set that several leaves have are there once for each TTL', async (t) => {
+  const rrsigs = [new Uint8Array(1000)]
+  const signing = { owner: Uint8Array.of(1, 97, 0), ttlSeconds: 60, signatures: { find: () => rrsigs } }
+  const signed = (...leaves: AnswerNode[]) => {
+    const tree = located(0, ...leaves)
+    return Math.floor(compilePlan(tree, tree, signing).byteLength / 1000)
+  }
+  const members = ['192.0.2.1', '192.0.2.2']
+  t.equal(signed(leaf(members), leaf(members)), 1)
+  t.equal(signed(leaf(members), leaf(members, { ttlSeconds: 7 })), 2)
+})
+
 t.test('every leaf has its own RRs, counters and choices', async (t) => {
   const leaves = [
     leaf(['192.0.2.1', '2001:db8::1'], { select: 'weighted' }, 10),
