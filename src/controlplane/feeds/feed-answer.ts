@@ -7,9 +7,11 @@
 
 import { parseInstant } from '../model/instant.ts'
 import type { Database } from '../store/database.ts'
-import type { RowKey, RowQuery, ShownRow } from '../store/feed-rows.ts'
-import { aggregates, readLatest, readRows, readSteps, ShownRows } from '../store/feed-rows.ts'
+import type { RowKey, RowQuery } from '../store/feed-rows.ts'
+import { aggregates, readLatest, readRows, readSteps } from '../store/feed-rows.ts'
 import { type FeedStore, findStore, type KnownFeed } from '../store/feed-stores.ts'
+import { entityOf, instantOf, valuesOf } from '../store/row-text.ts'
+import { OctetLines } from './octet-lines.ts'
 
 /** Rows of one read, unless these are many values. */
 const answerBatch = 10_000
@@ -46,9 +48,24 @@ export interface FeedAnswer {
 }
 
 interface Batch {
-  readonly rows: ShownRows
+  /** Its lines, in pieces. */
+  readonly octets: readonly Buffer[]
+  readonly rows: number
+  /** The text of the last row; null for none. */
+  readonly last: string | null
   /** Behind its last row there are more, as many as were asked for or not. */
   readonly more: boolean
+}
+
+/** What stands around the rows of an answer, and a row as it stands there. */
+interface Form {
+  readonly type: string
+  readonly head: string
+  /** @param row its text, of `row-text.ts` */
+  readonly line: (row: string) => string
+  /** Octets of a first line that only stand between two. */
+  readonly leading: number
+  readonly tail: (next: RowKey | null) => string
 }
 
 /** Throws `unavailable`, and `invalid` for what can't be summed up. */
@@ -57,20 +74,30 @@ export async function answerFeed(
   feed: KnownFeed,
   question: FeedQuestion,
 ): Promise<FeedAnswer> {
-  const batches = batchesOf(database, feed, question)
-  const { value: first } = await batches.next()
   const names = namesOf(feed, question)
-  const isWhole = first!.rows.length === question.limit || !first!.more
-  const next = isWhole ? nextOf(first!) : undefined
-  const octets =
-    question.format === 'csv' ? csvOctets(names, first!, batches) : jsonOctets(feed, names, first!, batches)
-  const empty = first!.rows.length === 0
+  const form = question.format === 'csv' ? csvForm(names) : jsonForm(feed, names)
+  const batches = batchesOf(database, feed, question, form)
+  const { value: first } = await batches.next()
+  const isWhole = first!.rows === question.limit || !first!.more
   return {
-    empty,
-    type: question.format === 'csv' ? 'text/csv; charset=utf-8' : 'application/json',
-    next,
-    octets,
+    empty: first!.rows === 0,
+    type: form.type,
+    next: isWhole ? nextOf(first!) : undefined,
+    octets: octetsOf(form, first!, batches),
   }
+}
+
+async function* octetsOf(form: Form, first: Batch, others: AsyncIterable<Batch>): AsyncGenerator<Buffer> {
+  yield Buffer.from(form.head)
+  const [begin, ...rest] = first.octets
+  if (begin !== undefined) yield begin.subarray(form.leading)
+  yield* rest
+  let last = first
+  for await (const batch of others) {
+    last = batch
+    yield* batch.octets
+  }
+  yield Buffer.from(form.tail(nextOf(last)))
 }
 
 /** The columns of an answer, in their order. */
@@ -84,48 +111,59 @@ async function* batchesOf(
   database: Database,
   feed: KnownFeed,
   question: FeedQuestion,
+  form: Form,
 ): AsyncGenerator<Batch, undefined> {
   let { after, limit } = question
   const atOnce = rowsAtOnce(namesOf(feed, question).length)
   for (;;) {
-    const size = Math.min(limit, atOnce)
-    const read = await readBatch(database, feed, question, after, size + 1)
-    const rows = read.first(size)
-    const more = read.length > size
-    yield { rows, more }
-    limit -= rows.length
-    if (!more || limit === 0) return undefined
-    after = keyOf(rows.last!)
+    const batch = await readBatch(
+      database,
+      feed,
+      { ...question, after, limit: Math.min(limit, atOnce) },
+      form,
+    )
+    yield batch
+    limit -= batch.rows
+    if (!batch.more || limit === 0) return undefined
+    after = keyOf(batch.last!)
   }
 }
-
-const noRows = new ShownRows([], () => {
-  throw new Error('there are no rows')
-})
 
 async function readBatch(
   database: Database,
   feed: KnownFeed,
-  { entity, fromMicros, toMicros, latest, stepMicros }: FeedQuestion,
-  after: RowKey | null,
-  limit: number,
-): Promise<ShownRows> {
+  { entity, fromMicros, toMicros, latest, stepMicros, after, limit }: FeedQuestion,
+  { line }: Form,
+): Promise<Batch> {
   const entities = entity === undefined ? undefined : [entity]
-  const query: RowQuery = { entities, fromMicros, toMicros, after, limit }
+  const query: RowQuery = { entities, fromMicros, toMicros, after, limit: limit + 1 }
   return database.read(async (tx) => {
+    const lines = new OctetLines()
+    let last: string | null = null
+    let [rows, more] = [0, false]
+    const each = (row: string) => {
+      more = rows === limit
+      if (more) return
+      lines.add(line(row))
+      last = row
+      rows++
+    }
     const store: FeedStore | null = await findStore(tx, feed)
-    if (store === null) return noRows
-    if (latest) return readLatest(tx, store, feed, query)
-    return stepMicros === null
-      ? readRows(tx, store, feed, query)
-      : readSteps(tx, store, feed, { ...query, stepMicros })
+    if (store !== null) {
+      if (latest) await readLatest(tx, store, feed, query, each)
+      else if (stepMicros === null) await readRows(tx, store, feed, query, each)
+      else await readSteps(tx, store, feed, { ...query, stepMicros }, each)
+    }
+    return { octets: lines.take(), rows, last, more }
   })
 }
 
-const keyOf = ({ entity, instant }: ShownRow): RowKey => ({ entity, micros: parseInstant(instant)! })
+function keyOf(row: string): RowKey {
+  return { entity: entityOf(row), micros: parseInstant(instantOf(row))! }
+}
 
-function nextOf({ rows, more }: Batch): RowKey | null {
-  return more ? keyOf(rows.last!) : null
+function nextOf({ last, more }: Batch): RowKey | null {
+  return more ? keyOf(last!) : null
 }
 
 /** @returns the text of the cursor by which the next page is asked for */
@@ -148,92 +186,44 @@ export function readRowCursor(cursor: string): RowKey | null {
   }
 }
 
-async function* jsonOctets(
-  { value }: KnownFeed,
-  names: readonly string[],
-  first: Batch,
-  others: AsyncIterable<Batch>,
-): AsyncGenerator<Buffer> {
-  const heads = names.map((name) => `,${JSON.stringify(name)}:`)
-  const lines = new Lines()
-  lines.add(`{"feed":${JSON.stringify(value.name)},"columns":${JSON.stringify(names)},"items":[`)
-  let last = first
-  let before = ''
-  for await (const batch of following(first, others)) {
-    for (const { entity, instant, values } of batch.rows) {
-      let line = `${before}\n{"time_instant":"${instant}","id_entity":${JSON.stringify(entity)}`
-      for (let nth = 0; nth < heads.length; nth++) line += heads[nth]! + values[nth]
-      lines.add(`${line}}`)
-      before = ','
-    }
-    last = batch
-    yield lines.take()
-  }
-  lines.add(`\n],"nextCursor":${JSON.stringify(writeRowCursor(nextOf(last)))}}\n`)
-  yield lines.take()
-}
-
-async function* csvOctets(
-  names: readonly string[],
-  first: Batch,
-  others: AsyncIterable<Batch>,
-): AsyncGenerator<Buffer> {
-  const lines = new Lines()
-  lines.add(`time_instant,id_entity,${names.join(',')}\r\n`)
-  for await (const { rows } of following(first, others)) {
-    for (const { entity, instant, values } of rows) {
-      let line = `${instant},${csvField(entity)}`
-      for (const value of values) line += value === 'null' ? ',' : `,${value}`
-      lines.add(`${line}\r\n`)
-    }
-    yield lines.take()
+function jsonForm({ value }: KnownFeed, names: readonly string[]): Form {
+  const keys = names.map((name) => `,${JSON.stringify(name)}:`)
+  return {
+    type: 'application/json',
+    head: `{"feed":${JSON.stringify(value.name)},"columns":${JSON.stringify(names)},"items":[`,
+    line: (row) =>
+      `,\n{"time_instant":"${instantOf(row)}","id_entity":${JSON.stringify(entityOf(row))}${behind(keys, row, 'null')}}`,
+    leading: 1,
+    tail: (next) => `\n],"nextCursor":${JSON.stringify(writeRowCursor(next))}}\n`,
   }
 }
 
-const leastRoom = 64 * 1024
-/** Of a character of UTF-16. */
-const mostOctets = 3
-/** Characters that are written at once: a few dozen lines. */
-const writtenAtOnce = 8 * 1024
-
-/** Lines in UTF-8, written as they come: one long text of ten thousand of them would be much to collect. Bound: a batch. */
-class Lines {
-  #octets = Buffer.allocUnsafe(leastRoom)
-  #length = 0
-  /** What is not written yet. */
-  #text = ''
-
-  add(line: string): void {
-    this.#text += line
-    if (this.#text.length > writtenAtOnce) this.#write()
-  }
-
-  /** All that was added since the last time. */
-  take(): Buffer {
-    this.#write()
-    const taken = this.#octets.subarray(0, this.#length)
-    this.#octets = Buffer.allocUnsafe(leastRoom)
-    this.#length = 0
-    return taken
-  }
-
-  #write(): void {
-    const needed = this.#length + this.#text.length * mostOctets
-    if (needed > this.#octets.length) this.#widen(Math.max(needed, this.#octets.length * 2))
-    this.#length += this.#octets.write(this.#text, this.#length)
-    this.#text = ''
-  }
-
-  #widen(size: number): void {
-    const wider = Buffer.allocUnsafe(size)
-    this.#octets.copy(wider, 0, 0, this.#length)
-    this.#octets = wider
+function csvForm(names: readonly string[]): Form {
+  const commas = names.map(() => ',')
+  return {
+    type: 'text/csv; charset=utf-8',
+    head: `time_instant,id_entity,${names.join(',')}\r\n`,
+    line: (row) => `${instantOf(row)},${csvField(entityOf(row))}${behind(commas, row, '')}\r\n`,
+    leading: 0,
+    tail: () => '',
   }
 }
 
-async function* following(first: Batch, others: AsyncIterable<Batch>): AsyncGenerator<Batch> {
-  yield first
-  yield* others
+/**
+ * The values of a row, each behind its head. They are not parted into an array: of ten thousand rows that would be a third of the work. A
+ * row of before a column was declared has nothing for it.
+ */
+function behind(heads: readonly string[], row: string, missing: string): string {
+  const values = valuesOf(row)
+  let text = ''
+  let from = 0
+  for (const head of heads) {
+    const comma = values.indexOf(',', from)
+    const value = values.slice(from, comma === -1 ? undefined : comma)
+    text += head + (value === 'null' || value === '' ? missing : value)
+    from = comma === -1 ? values.length : comma + 1
+  }
+  return text
 }
 
 /** RFC 4180 section 2. Blanks at its ends would be lost to who reads it. */

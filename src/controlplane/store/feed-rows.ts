@@ -8,9 +8,11 @@
  */
 import { type SQL, sql } from '../../../schema/drizzle.ts'
 import type { FeedRow } from '../model/feed-row.ts'
-import { formatInstant, instantOfPostgres } from '../model/instant.ts'
+import { formatInstant } from '../model/instant.ts'
 import { type FeedStore, instantSql, type KnownFeed, rowsOf } from './feed-stores.ts'
 import { texts } from './neighbourhood.ts'
+import { numbersIn, rowText, valuesText } from './row-text.ts'
+import { eachText } from './session.ts'
 import type { Tx } from './transaction.ts'
 
 /** What came of a batch. */
@@ -125,43 +127,6 @@ function newestOf(rows: readonly FeedRow[]): readonly FeedRow[] {
   return [...newest.values()]
 }
 
-/** A row as it is shown: its entity, its instant by RFC 3339, and its values in the order of the feed's columns. */
-export interface ShownRow {
-  readonly entity: string
-  readonly instant: string
-  /** Numbers as JSON has them, and `null`. */
-  readonly values: readonly string[]
-}
-
-/** Rows that were read. Each is parted when it is asked for: ten thousand at once would be much to collect. */
-export class ShownRows implements Iterable<ShownRow> {
-  readonly #raw: readonly RawRow[]
-  readonly #read: (row: RawRow) => ShownRow
-
-  constructor(raw: readonly RawRow[], read: (row: RawRow) => ShownRow) {
-    this.#raw = raw
-    this.#read = read
-  }
-
-  get length(): number {
-    return this.#raw.length
-  }
-
-  /** Null when there are none. */
-  get last(): ShownRow | null {
-    const raw = this.#raw.at(-1)
-    return raw === undefined ? null : this.#read(raw)
-  }
-
-  first(count: number): ShownRows {
-    return new ShownRows(this.#raw.slice(0, count), this.#read)
-  }
-
-  *[Symbol.iterator](): Generator<ShownRow, undefined> {
-    for (const raw of this.#raw) yield this.#read(raw)
-  }
-}
-
 /** Where a list goes on: behind the row of this entity and instant. */
 export interface RowKey {
   readonly entity: string
@@ -179,33 +144,51 @@ export interface RowQuery {
   readonly limit: number
 }
 
-/** Rows in the order of entities (by octets) and times. */
-export async function readRows(
+/**
+ * Rows in the order of entities (by octets) and times.
+ *
+ * @param each gets the text of each (`row-text.ts`), as do those below
+ */
+export function readRows(
   tx: Tx,
   store: FeedStore,
   feed: KnownFeed,
   query: RowQuery,
-): Promise<ShownRows> {
-  const rows = await tx.execute<RawRow>(sql`
-    select ${shownRow(sql`time_instant`, sql`"values"`)} as row from ${rowsOf(store)}
+  each: (row: string) => void,
+): Promise<void> {
+  const rows = sql`
+    select ${rowText(sql`time_instant`, valuesOf(store, feed))} from ${rowsOf(store)}
     where ${conditions(query)}
-    order by id_entity, time_instant limit ${query.limit}::bigint`)
-  return new ShownRows(rows.rows, shower(store, feed))
+    order by id_entity, time_instant limit ${query.limit}::bigint`
+  return eachText(tx, rows, each)
 }
 
 /** The newest row of each entity, in the order of entities. */
-export async function readLatest(
+export function readLatest(
   tx: Tx,
   store: FeedStore,
   feed: KnownFeed,
   { after, ...query }: RowQuery,
-): Promise<ShownRows> {
+  each: (row: string) => void,
+): Promise<void> {
   const behind = after == null ? sql`` : sql`and id_entity > ${after.entity}`
-  const rows = await tx.execute<RawRow>(sql`
-    select ${shownRow(sql`time_instant`, sql`"values"`)} as row from feed_latest
+  const rows = sql`
+    select ${rowText(sql`time_instant`, valuesOf(store, feed))} from feed_latest
     where store = ${store.id}::integer and ${conditions(query)} ${behind}
-    order by id_entity limit ${query.limit}::bigint`)
-  return new ShownRows(rows.rows, shower(store, feed))
+    order by id_entity limit ${query.limit}::bigint`
+  return eachText(tx, rows, each)
+}
+
+/** The values of a row in the order of the feed's columns; the last ones may be missing. */
+function valuesOf(store: FeedStore, { value }: KnownFeed): SQL {
+  const places = value.columns.map(({ name }) => store.columns.indexOf(name))
+  if (places.every((place, nth) => place === nth) && places.length === store.columns.length)
+    return sql`"values"`
+  return sql`array[${sql.join(places.map(valueAt), sql`, `)}]`
+}
+
+function valueAt(place: number): SQL {
+  return sql.raw(place === -1 ? 'null::double precision' : `"values"[${place + 1}]`)
 }
 
 /** What `readSteps` has of each column. */
@@ -215,28 +198,27 @@ export const aggregates = ['avg', 'min', 'max'] as const
  * Rows by stretches of `stepMicros`, counted from 1970: the stretch's beginning, and of each column the average, least and greatest
  * of what is known, in the order of the feed's columns.
  */
-export async function readSteps(
+export function readSteps(
   tx: Tx,
   store: FeedStore,
   feed: KnownFeed,
   { after, ...query }: RowQuery & { readonly stepMicros: number },
-): Promise<ShownRows> {
+  each: (row: string) => void,
+): Promise<void> {
   // As text: parameters would make it another expression wherever it stands.
   const width = sql.raw(`interval '${Math.round(query.stepMicros)} microseconds'`)
   const bin = sql`date_bin(${width}, time_instant, timestamptz 'epoch')`
-  const places = feed.value.columns.map(({ name }) => store.columns.indexOf(name) + 1)
-  const values = places.flatMap((place) =>
-    aggregates.map((word) => sql.raw(place === 0 ? 'null::double precision' : `${word}("values"[${place}])`)),
-  )
+  const places = feed.value.columns.map(({ name }) => store.columns.indexOf(name))
+  const values = places.flatMap((place) => aggregates.map((word) => sql`${sql.raw(word)}(${valueAt(place)})`))
   const behind =
     after == null
       ? sql``
       : sql`and (id_entity, time_instant) >= (${after.entity}, ${instantSql(after.micros + query.stepMicros)})`
-  const rows = await tx.execute<RawRow>(sql`
-    select ${shownRow(bin, sql`array[${sql.join(values, sql`, `)}]`)} as row
+  const rows = sql`
+    select ${rowText(bin, sql`array[${sql.join(values, sql`, `)}]`)}
     from ${rowsOf(store)} where ${conditions(query)} ${behind}
-    group by id_entity, ${bin} order by id_entity, ${bin} limit ${query.limit}::bigint`)
-  return new ShownRows(rows.rows, readShownRow)
+    group by id_entity, ${bin} order by id_entity, ${bin} limit ${query.limit}::bigint`
+  return eachText(tx, rows, each)
 }
 
 function conditions({ entities, fromMicros, toMicros, after }: Omit<RowQuery, 'limit'>): SQL {
@@ -256,50 +238,6 @@ function conditions({ entities, fromMicros, toMicros, after }: Omit<RowQuery, 'l
     )
   }
   return sql.join(all, sql` and `)
-}
-
-interface RawRow extends Record<string, unknown> {
-  readonly row: string
-}
-
-/**
- * A row as one text, its values in braces and its entity behind them: of thousands of rows that takes a third less time than three columns.
- */
-function shownRow(instant: SQL, values: SQL): SQL {
-  return sql`(${instant} at time zone 'UTC')::text || ${values}::text || id_entity`
-}
-
-function readShownRow({ row }: RawRow): ShownRow {
-  const [begin, end] = [row.indexOf('{'), row.indexOf('}')]
-  return {
-    entity: row.slice(end + 1),
-    instant: instantOfPostgres(row.slice(0, begin)),
-    values: numbersIn(row.slice(begin, end + 1)),
-  }
-}
-
-/** Reads rows of a store for who asks for a feed's columns. */
-function shower(store: FeedStore, { value }: KnownFeed): (row: RawRow) => ShownRow {
-  const places = value.columns.map(({ name }) => store.columns.indexOf(name))
-  const inOrder = places.length === store.columns.length && places.every((place, nth) => place === nth)
-  return (raw) => {
-    const row = readShownRow(raw)
-    const { values } = row
-    if (inOrder && values.length === places.length) return row
-    // Rows of before a column was declared have nothing there.
-    return { ...row, values: places.map((place) => values[place] ?? 'null') }
-  }
-}
-
-/** The numbers of an array as PostgreSQL prints it, as JavaScript prints them. */
-function numbersIn(array: string): string[] {
-  const texts = array.slice(1, -1).split(',')
-  // Both print the shortest that reads back equal, but disagree on when to use an exponent.
-  if (!array.includes('e') && !array.includes('N')) return texts
-  return texts.map((text) => {
-    if (text === 'NULL') return 'null'
-    return text.includes('e') ? String(Number(text)) : text
-  })
 }
 
 /** The newest row of an entity, for who steers by it. */
@@ -346,7 +284,7 @@ export async function latestAfter(
     v: string | null
   }>(sql`
     select s.feed, s.id as store, s.columns, s.change, l.id_entity as e,
-      extract(epoch from l.time_instant)::double precision * 1000 as ms, l."values"::text as v
+      extract(epoch from l.time_instant)::double precision * 1000 as ms, ${valuesText(sql`l."values"`)} as v
     from json_to_recordset(${JSON.stringify(asked)}::json) as a(feed text, entities json, store int, change bigint)
     join feed_stores s on s.feed = a.feed and (s.born = 0 or exists (select from feeds f where f.name = s.feed and f.born = s.born))
     left join feed_latest l on l.store = s.id and (a.store is distinct from s.id or l.change > a.change)
@@ -354,18 +292,18 @@ export async function latestAfter(
   const marks = new Map(rows.map(({ feed, store, change }) => [feed, { store, change: Number(change) }]))
   return {
     rows: rows.flatMap(({ feed, columns, e, ms, v }) =>
-      e === null ? [] : [{ feed, entity: e, at: new Date(ms!), values: valuesOf(columns, v!) }],
+      e === null ? [] : [{ feed, entity: e, at: new Date(ms!), values: knownOf(columns, v!) }],
     ),
     seen: marks,
   }
 }
 
-function valuesOf(columns: readonly string[], array: string): ReadonlyMap<string, number> {
-  const numbers = numbersIn(array)
+function knownOf(columns: readonly string[], text: string): ReadonlyMap<string, number> {
+  const numbers = numbersIn(text)
   return new Map(
     columns.flatMap((name, nth): [string, number][] => {
-      const text = numbers[nth] ?? 'null'
-      return text === 'null' ? [] : [[name, Number(text)]]
+      const number = numbers[nth] ?? null
+      return number === null ? [] : [[name, number]]
     }),
   )
 }

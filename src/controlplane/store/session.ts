@@ -8,10 +8,11 @@
  * The embedded database takes one message at a time. There they wait here for each other; it is no round trip away.
  */
 import type pg from 'pg'
-import { drizzle } from '../../../schema/drizzle.ts'
+import { drizzle, type SQL } from '../../../schema/drizzle.ts'
 import type { Connections, Loan } from './connections.ts'
 import { breaksConnection, isAborted } from './postgres-errors.ts'
 import { cut } from './server-pool.ts'
+import { queryTexts } from './text-rows.ts'
 import type { Tx } from './transaction.ts'
 
 export interface SessionOptions {
@@ -57,11 +58,20 @@ export class Session {
 
   /** Runs a statement, or several in one text without values. */
   query(config: string | object, values?: unknown[]): Promise<pg.QueryResult> {
-    const { pipelined, timeoutMs } = this.#options
-    const { client } = this.#loan
     const statement = typeof config === 'string' ? { text: config } : config
-    const patient: object = timeoutMs === undefined ? statement : { ...statement, query_timeout: timeoutMs }
-    const send = () => client.query(patient as pg.QueryConfig, values)
+    return this.#send((client, patience) =>
+      client.query({ ...statement, ...patience } as pg.QueryConfig, values),
+    )
+  }
+
+  /** Runs a query whose rows are one text each, and hands on each as it comes. */
+  texts(text: string, values: unknown[], onText: (text: string) => void): Promise<void> {
+    return this.#send((client, patience) => queryTexts(client, { text, values, ...patience }, onText))
+  }
+
+  #send<T>(ask: (client: pg.PoolClient, patience: { query_timeout?: number }) => Promise<T>): Promise<T> {
+    const { pipelined, timeoutMs } = this.#options
+    const send = () => ask(this.#loan.client, timeoutMs === undefined ? {} : { query_timeout: timeoutMs })
     this.#open++
     if (this.#open === 1) this.#listen()
     const answer = (pipelined ? send() : this.#before.then(send)).then(
@@ -134,4 +144,11 @@ export class Session {
     this.#failure = new Error(reason)
     cut(this.#loan.client)
   }
+}
+
+/** Runs a query of a transaction of `Database`'s whose rows are one text each, and hands on each as it comes. */
+export function eachText(tx: Tx, query: SQL, onText: (text: string) => void): Promise<void> {
+  const { $client } = tx as unknown as { readonly $client: Session }
+  const { sql: text, params } = tx.execute(query).getQuery()
+  return $client.texts(text, params, onText)
 }

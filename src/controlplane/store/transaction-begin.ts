@@ -10,6 +10,9 @@ const idleTimeoutMs = 8_000
 /** The limit of a statement that may touch every RRset of a large zone. */
 export const longTimeoutMs = 600_000
 
+/** How values are printed: a database, or a role, may have been told to print dates for people, or numbers that don't read back equal. */
+const printed = ['set local datestyle = iso', 'set local extra_float_digits = 1']
+
 export const readOnly = 'isolation level repeatable read read only'
 export const readCommitted = 'isolation level read committed'
 
@@ -32,6 +35,7 @@ export function beginOf(
     `set local statement_timeout = ${timeoutMs}`,
     `set local lock_timeout = ${Math.max(lockTimeoutMs, timeoutMs / 10)}`,
     `set local idle_in_transaction_session_timeout = ${idleMs}`,
+    ...printed,
     ...behind,
   ].join('; ')
 }

@@ -11,7 +11,9 @@ import { startPostgres } from '../../../support/postgres.ts'
 import { adminToken, type Harness, startHarness } from '../fixture.ts'
 
 const server = await startPostgres()
-const harness = await startHarness(await server.createDatabase())
+/** One that prints for people: what is read must not depend on it. */
+const printing = { datestyle: 'German, DMY', extra_float_digits: '-5' }
+const harness = await startHarness(await server.createDatabase(printing))
 t.teardown(async () => {
   await harness[Symbol.asyncDispose]()
   await server[Symbol.asyncDispose]()

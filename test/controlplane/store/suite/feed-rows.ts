@@ -2,14 +2,10 @@ import { FeedWriter } from '../../../../src/controlplane/feeds/feed-writer.ts'
 import type { FeedRow } from '../../../../src/controlplane/model/feed-row.ts'
 import { parseInstant } from '../../../../src/controlplane/model/instant.ts'
 import { FeedRetention } from '../../../../src/controlplane/store/feed-retention.ts'
-import {
-  latestAfter,
-  readLatest,
-  readRows,
-  readSteps,
-  type ShownRow,
-} from '../../../../src/controlplane/store/feed-rows.ts'
+import { latestAfter, readLatest, readRows, readSteps } from '../../../../src/controlplane/store/feed-rows.ts'
 import { findStore, type KnownFeed, listParts } from '../../../../src/controlplane/store/feed-stores.ts'
+import { entityOf, instantOf, valuesOf } from '../../../../src/controlplane/store/row-text.ts'
+import type { Tx } from '../../../../src/controlplane/store/transaction.ts'
 import type { Suite } from './samples.ts'
 
 const now = new Date('2026-06-01T12:00:00Z')
@@ -36,11 +32,18 @@ const row = (entity: string, at: string, ...values: (number | null)[]): FeedRow 
   values,
 })
 
-const shownBy = (rows: Iterable<ShownRow>): ShownRow[] => [...rows]
-
 export const feedRowsSuite: Suite = async (t, database) => {
   const writer = new FeedWriter(database, () => now)
   const all = { limit: 100 }
+  const shown = async (read: (tx: Tx, each: (row: string) => void) => Promise<void>) => {
+    const texts: string[] = []
+    await database.read((tx) => read(tx, (text) => void texts.push(text)))
+    return texts.map((row) => ({
+      entity: entityOf(row),
+      instant: instantOf(row),
+      values: valuesOf(row).split(','),
+    }))
+  }
 
   await t.test('rows come back as they were, a repeat changes nothing, another value replaces', async (t) => {
     const feed = feedOf('air', ['so2', 'no2'])
@@ -53,7 +56,7 @@ export const feedRowsSuite: Suite = async (t, database) => {
     t.same(await writer.write(feed, rows), { changed: 3, expired: 0 })
     t.same(await writer.write(feed, rows), { changed: 0, expired: 0 })
     const store = (await database.read((tx) => findStore(tx, feed)))!
-    t.same(shownBy(await database.read((tx) => readRows(tx, store, feed, all))), [
+    t.same(await shown((tx, each) => readRows(tx, store, feed, all, each)), [
       { entity: 'rosa', instant: '2026-06-01T12:00:00Z', values: ['-1e-300', '1.7976931348623157e+308'] },
       {
         entity: 'salvia',
@@ -66,10 +69,9 @@ export const feedRowsSuite: Suite = async (t, database) => {
       changed: 1,
       expired: 0,
     })
-    t.match(
-      shownBy(await database.read((tx) => readRows(tx, store, feed, { entities: ['rosa'], limit: 1 }))),
-      [{ values: ['1', '2'] }],
-    )
+    t.match(await shown((tx, each) => readRows(tx, store, feed, { entities: ['rosa'], limit: 1 }, each)), [
+      { values: ['1', '2'] },
+    ])
     t.match(await database.read((tx) => listParts(tx, store)), [{ rows: 2 }, { rows: 2 }])
   })
 
@@ -81,7 +83,7 @@ export const feedRowsSuite: Suite = async (t, database) => {
     await writer.write(feed, [...hours, row('y', '2026-05-01 00:30:00', 7, null)])
     const store = (await database.read((tx) => findStore(tx, feed)))!
     const firsts = async (query: object) =>
-      shownBy(await database.read((tx) => readRows(tx, store, feed, { ...all, ...query }))).map(
+      (await shown((tx, each) => readRows(tx, store, feed, { ...all, ...query }, each))).map(
         ({ entity, values }) => entity + values[0],
       )
     t.same(await firsts({ limit: 2 }), ['x0', 'x1'])
@@ -89,34 +91,29 @@ export const feedRowsSuite: Suite = async (t, database) => {
     t.same(await firsts({ entities: ['x'], after: { entity: 'x', micros: hours[3]!.micros } }), ['x4', 'x5'])
     t.same(await firsts({ fromMicros: hours[1]!.micros, toMicros: hours[3]!.micros }), ['x1', 'x2'])
     t.same(await firsts({ entities: ['y', 'z'] }), ['y7'])
-    const latest = shownBy(await database.read((tx) => readLatest(tx, store, feed, all)))
+    const latest = await shown((tx, each) => readLatest(tx, store, feed, all, each))
     t.match(latest, [
       { entity: 'x', values: ['5', '10'] },
       { entity: 'y', values: ['7', 'null'] },
     ])
     t.match(
-      shownBy(
-        await database.read((tx) =>
-          readLatest(tx, store, feed, { ...all, after: { entity: 'x', micros: 0 } }),
-        ),
+      await shown((tx, each) =>
+        readLatest(tx, store, feed, { ...all, after: { entity: 'x', micros: 0 } }, each),
       ),
       [{ entity: 'y' }],
     )
     const stepMicros = 2 * 3_600_000_000
-    const steps = shownBy(await database.read((tx) => readSteps(tx, store, feed, { stepMicros, limit: 3 })))
+    const steps = await shown((tx, each) => readSteps(tx, store, feed, { stepMicros, limit: 3 }, each))
     t.same(steps, [
       { entity: 'x', instant: '2026-05-01T00:00:00Z', values: ['0.5', '0', '1', '10', '10', '10'] },
       { entity: 'x', instant: '2026-05-01T02:00:00Z', values: ['2.5', '2', '3', '10', '10', '10'] },
       { entity: 'x', instant: '2026-05-01T04:00:00Z', values: ['4.5', '4', '5', '10', '10', '10'] },
     ])
     const after = { entity: 'x', micros: hours[2]!.micros }
-    t.match(
-      shownBy(await database.read((tx) => readSteps(tx, store, feed, { stepMicros, limit: 3, after }))),
-      [
-        { instant: '2026-05-01T04:00:00Z' },
-        { entity: 'y', instant: '2026-05-01T00:00:00Z', values: ['7', '7', '7', 'null', 'null', 'null'] },
-      ],
-    )
+    t.match(await shown((tx, each) => readSteps(tx, store, feed, { stepMicros, limit: 3, after }, each)), [
+      { instant: '2026-05-01T04:00:00Z' },
+      { entity: 'y', instant: '2026-05-01T00:00:00Z', values: ['7', '7', '7', 'null', 'null', 'null'] },
+    ])
   })
 
   await t.test('a column that comes later has nothing in rows of before', async (t) => {
@@ -124,14 +121,12 @@ export const feedRowsSuite: Suite = async (t, database) => {
     await writer.write(narrow, [row('x', '2026-05-01', 1)])
     await writer.write(wide, [row('x', '2026-05-02', 2, 3)])
     const store = (await database.read((tx) => findStore(tx, wide)))!
-    t.match(shownBy(await database.read((tx) => readRows(tx, store, wide, all))), [
+    t.match(await shown((tx, each) => readRows(tx, store, wide, all, each)), [
       { values: ['null', '1'] },
       { values: ['2', '3'] },
     ])
     t.match(
-      shownBy(
-        await database.read((tx) => readSteps(tx, store, wide, { ...all, stepMicros: 86_400_000_000 })),
-      ),
+      await shown((tx, each) => readSteps(tx, store, wide, { ...all, stepMicros: 86_400_000_000 }, each)),
       [{ values: ['null', 'null', 'null', '1', '1', '1'] }, { values: ['2', '2', '2', '3', '3', '3'] }],
     )
   })
@@ -201,7 +196,7 @@ export const feedRowsSuite: Suite = async (t, database) => {
     )
     await Promise.all(writes)
     const store = (await database.read((tx) => findStore(tx, feed)))!
-    t.equal(shownBy(await database.read((tx) => readRows(tx, store, feed, { limit: 1_000 }))).length, 140)
+    t.equal((await shown((tx, each) => readRows(tx, store, feed, { limit: 1_000 }, each))).length, 140)
     const parts = await database.read((tx) => listParts(tx, store))
     t.ok(parts.reduce((sum, { rows }) => sum + rows, 0) >= 140)
   })
@@ -216,9 +211,9 @@ export const feedRowsSuite: Suite = async (t, database) => {
     const later = new Date('2026-06-05T12:00:00Z')
     t.same(await retention.run([byAge], later), { stores: 0, parts: 1 })
     const store = (await database.read((tx) => findStore(tx, byAge)))!
-    t.equal(shownBy(await database.read((tx) => readRows(tx, store, byAge, all))).length, 2)
+    t.equal((await shown((tx, each) => readRows(tx, store, byAge, all, each))).length, 2)
     t.match(
-      shownBy(await database.read((tx) => readLatest(tx, store, byAge, all))),
+      await shown((tx, each) => readLatest(tx, store, byAge, all, each)),
       [{ entity: 'x' }],
       'nothing is left of who had no other row',
     )
@@ -245,7 +240,7 @@ export const feedRowsSuite: Suite = async (t, database) => {
     )
     const kept = (await database.read((tx) => findStore(tx, byRows)))!
     t.same(
-      shownBy(await database.read((tx) => readRows(tx, kept, byRows, all))).map(({ instant }) =>
+      (await shown((tx, each) => readRows(tx, kept, byRows, all, each))).map(({ instant }) =>
         instant.slice(0, 10),
       ),
       months.slice(2),
