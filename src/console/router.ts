@@ -2,14 +2,24 @@
 import { signal } from '@preact/signals'
 
 export type Place =
-  | { readonly view: 'overview' | 'zones' | 'history' | 'document' }
+  | { readonly view: 'overview' | 'settings' | 'zones' | 'history' | 'document' }
+  /** Without a name: one that is to be made. */
+  | { readonly view: 'part'; readonly kind: PartKind; readonly name: string | null }
   | { readonly view: 'service' | 'zone' | 'revision'; readonly name: string }
 
-const whole = ['overview', 'zones', 'history', 'document'] as const
+/** What has a form. */
+export const partKinds = ['service', 'pool', 'monitor'] as const
+export type PartKind = (typeof partKinds)[number]
+
+const whole = ['overview', 'settings', 'zones', 'history', 'document'] as const
 const named = { services: 'service', zones: 'zone', history: 'revision' } as const
 
 function read(): Place {
-  const [first = '', name] = location.hash.replace(/^#\/?/, '').split('/')
+  const [first = '', name, last] = location.hash.replace(/^#\/?/, '').split('/')
+  const kind = partKinds.find((each) => each === name)
+  if (first === 'settings' && kind !== undefined) {
+    return { view: 'part', kind, name: last === undefined ? null : decodeOr(last) }
+  }
   const view = named[first as keyof typeof named]
   if (view !== undefined && name !== undefined) return { view, name: decodeOr(name) }
   return { view: whole.find((each) => each === first) ?? 'overview' }
@@ -35,6 +45,8 @@ addEventListener('hashchange', () => {
 export const linkTo = {
   service: (name: string) => `#/services/${encodeURIComponent(name)}`,
   zone: (apex: string) => `#/zones/${encodeURIComponent(apex)}`,
+  part: (kind: PartKind, name?: string) =>
+    `#/settings/${kind}${name === undefined ? '' : `/${encodeURIComponent(name)}`}`,
   revision: (revision: number) => `#/history/${revision}`,
 } as const
 

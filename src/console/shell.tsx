@@ -8,13 +8,16 @@ import { DocumentView } from './views/document.tsx'
 import { History } from './views/history.tsx'
 import { Login } from './views/login.tsx'
 import { Overview } from './views/overview.tsx'
+import { PartView } from './views/part.tsx'
 import { RevisionView } from './views/revision.tsx'
 import { ServiceView } from './views/service.tsx'
+import { Settings } from './views/settings.tsx'
 import { ZoneView } from './views/zone.tsx'
 import { Zones } from './views/zones.tsx'
 
 const pages = [
   { hash: '#/overview', name: 'Overview', views: ['overview', 'service'] },
+  { hash: '#/settings', name: 'Settings', views: ['settings', 'part'] },
   { hash: '#/zones', name: 'Zones', views: ['zones', 'zone'] },
   { hash: '#/history', name: 'History', views: ['history', 'revision'] },
   { hash: '#/document', name: 'Document', views: ['document'] },
@@ -76,6 +79,10 @@ function Page({ place }: { readonly place: Place }) {
       return <Overview />
     case 'service':
       return <ServiceView key={place.name} name={place.name} />
+    case 'settings':
+      return <Settings />
+    case 'part':
+      return <PartView key={`${place.kind} ${place.name}`} kind={place.kind} name={place.name} />
     case 'zones':
       return <Zones />
     case 'zone':

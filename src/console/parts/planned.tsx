@@ -9,10 +9,12 @@ interface Props {
   readonly verb: string
   readonly isDangerous?: boolean
   readonly confirm: () => Promise<void>
+  /** What can be chosen yet. */
+  readonly how?: ComponentChildren
   readonly children?: ComponentChildren
 }
 
-export function Planned({ plan, verb, isDangerous = false, confirm, children }: Props) {
+export function Planned({ plan, verb, isDangerous = false, confirm, how, children }: Props) {
   const [isBusy, setBusy] = useState(false)
   const section = useRef<HTMLElement>(null)
   useEffect(() => {
@@ -26,8 +28,9 @@ export function Planned({ plan, verb, isDangerous = false, confirm, children }: 
   }
   return (
     <section ref={section} class="planned" tabIndex={-1} aria-label="The plan">
-      <h3>What would change</h3>
+      <h2>What would change</h2>
       <PlanText plan={plan}>{children}</PlanText>
+      {how}
       {plan.changed ? (
         <div class="buttons">
           <button

@@ -187,7 +187,7 @@ function Plan({ tried: { apex, etag, found }, isBusy, take }: PlanProps) {
   const isNew = etag === null
   return (
     <section ref={section} class="planned" tabIndex={-1} aria-label="The plan">
-      <h3>What would change</h3>
+      <h2>What would change</h2>
       {!changed ? <p>Nothing changes: the zone is so already.</p> : null}
       {isNew ? <p>{apex} is a new zone here.</p> : null}
       {changed ? (
