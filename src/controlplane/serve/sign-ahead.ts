@@ -9,7 +9,7 @@
  * What is not signed ahead: that several members change at once, other addresses of hosts, an operator's word, other weights where answers
  * are drawn beforehand. Then what is signed of the plan is answered with until the rest has come, or the plan before while nothing of it is.
  *
- * Of a service with more RRsets than `mostSets` only that is signed without which it would have no answer, as where another pool takes
+ * Of a service with more RRsets than `mostSets` only that is signed without which it would have no answer, where another pool may take
  * over. It needs no more: when one member goes, the sets without it are there, with the shares that they are to have, and the others follow
  * in some milliseconds. Rejected: to sign each set with each that may come in the place of one of its members, several times as many as
  * the service is answered with.
@@ -112,7 +112,9 @@ export class SignAhead implements Disposable {
     })
     const byPool = new Map<string, typeof planned>()
     for (const each of planned) {
-      for (const pool of catalog.poolsOf(each.name)) {
+      const pools = catalog.poolsOf(each.name)
+      if (each.book.size > mostSets && pools.size === 1) continue
+      for (const pool of pools) {
         const there = byPool.get(pool)
         if (there === undefined) byPool.set(pool, [each])
         else there.push(each)
