@@ -5,7 +5,7 @@ import type { Question } from './questions.ts'
 import { anyType } from './questions.ts'
 import { testTypes } from './rdata.ts'
 import { rrText, type View } from './response-view.ts'
-import { coveredBy, isNsecOrItsSignature, ownerOf, readText, typeOf } from './view-parts.ts'
+import { coveredBy, isProof, ownerOf, readText, typeOf } from './view-parts.ts'
 import type { World } from './world.ts'
 
 /** One question and what the three have said. */
@@ -79,9 +79,18 @@ export function leavesOutSiblings(ours: View, whole: View): boolean {
   )
 }
 
-/** Which NSECs belong there is judged apart from that (`denial.ts`). */
+/** Which NSECs or NSEC3s belong there is judged apart from that (`denial.ts`). */
 function withoutProofs({ authority }: View): string[] {
-  return authority.filter((rr) => !isNsecOrItsSignature(rr))
+  return authority.filter((rr) => !isProof(rr))
+}
+
+/** Whose proofs are the same as ours, which are those that are needed (`denial.ts`). */
+export function whoseProofs({ ours, nsd, knot }: Case): string {
+  const proofs = ({ authority }: View) => authority.filter(isProof)
+  const [asNsd, asKnot] = [nsd, knot].map((theirs) => sameRrs(proofs(ours), proofs(theirs)))
+  if (asNsd && asKnot) return "both's"
+  if (asNsd || asKnot) return asNsd ? "NSD's, not Knot's" : "Knot's, not NSD's"
+  return sameRrs(proofs(nsd), proofs(knot)) ? 'others than both have' : "neither's, who differ"
 }
 
 /** As sets: Knot writes an alias that leads to itself twice. */

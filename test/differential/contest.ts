@@ -3,7 +3,15 @@
  * they differ, a rule (`rules.ts`) says what we do and why. Anything else is told as a difference.
  */
 import type * as Tap from 'tap'
-import { type Case, differences, fault, isReferral, leavesOutSiblings, roomFor } from './compare.ts'
+import {
+  type Case,
+  differences,
+  fault,
+  isReferral,
+  leavesOutSiblings,
+  roomFor,
+  whoseProofs,
+} from './compare.ts'
 import { exchangeTcp, exchangeUdp } from './exchange.ts'
 import { toText } from './names.ts'
 import { goOnward } from './onward.ts'
@@ -22,11 +30,16 @@ const chanceRule = 'by chance'
 const chanceReason =
   'Behind an alias into another zone Knot stops at the border, and NSD takes a DS at an apex for a name below a cut of the zone; now and then both come to the same referral.'
 
+const proofReason =
+  'Ours are what the RFCs ask for (`denial.ts`). NSD leaves some out, or adds some, at wildcards and empty non-terminals; Knot leaves out what covers a wildcard that is an empty non-terminal.'
+
 interface Tally {
   /** Questions to which NSD and Knot say the same. */
   agreed: number
   readonly byRule: Map<string, number>
   readonly byWay: Map<string, number>
+  /** How often our proofs are those of whom, among responses with DO that are the same otherwise. */
+  readonly proofs: Map<string, number>
   readonly differences: Map<string, { count: number; readonly example: string }>
 }
 
@@ -42,7 +55,13 @@ export async function compete(t: Tap.Test, worlds: readonly Asked[]): Promise<vo
   await using nsd = await startNsd(zones)
   await using knot = await startKnot(zones)
   await using ours = await startPooldns(zones)
-  const tally: Tally = { agreed: 0, byRule: new Map(), byWay: new Map(), differences: new Map() }
+  const tally: Tally = {
+    agreed: 0,
+    byRule: new Map(),
+    byWay: new Map(),
+    proofs: new Map(),
+    differences: new Map(),
+  }
   const servers = { ours, nsd, knot }
   for (const { questions } of worlds) {
     const cases = await askAll(servers, questions)
@@ -113,6 +132,11 @@ function judge(of: Case, tally: Tally): string | null {
   if (wrong !== null) note(tally, wrong, of)
   else if (apart.length === 0) {
     tally.agreed++
+    if (question.way.dnssecOk && !ours.tc && !nsd.tc) {
+      const whose = whoseProofs(of)
+      count(tally.proofs, whose)
+      if (whose === 'others than both have') note(tally, `proofs are ${whose}`, of)
+    }
     const fromBoth = differencesFromOurs(of, nsd)
     if (fromBoth.length > 0 && nsd.tc && hasDname(nsd)) return roomRule
     if (fromBoth.length > 0 && of.knotOnward !== knot && like(of, of.knotOnward)) {
@@ -181,6 +205,8 @@ function report(tally: Tally, zones: number, asked: number, comment: (text: stri
   comment(`${asked} questions about ${zones} zones; NSD and Knot agree on ${tally.agreed}`)
   for (const [label, count] of tally.byWay) comment(`asked by ${label}: ${count}`)
   for (const { name, why } of rules) comment(`they differ, ${name}: ${tally.byRule.get(name) ?? 0}. ${why}`)
+  for (const [whose, count] of tally.proofs)
+    comment(`where they agree, our proofs are ${whose}: ${count}. ${proofReason}`)
   comment(`they agree, ${roomRule}: ${tally.byRule.get(roomRule) ?? 0}. ${roomReason}`)
   comment(`they agree, ${chanceRule}: ${tally.byRule.get(chanceRule) ?? 0}. ${chanceReason}`)
 }

@@ -1,7 +1,8 @@
 /**
- * Which NSECs a response about signed zones must hold, worked out from the zones and from the answer alone (RFC 4035 section 3.1.3).
- * NSD and Knot can't say it: each of them leaves some out, or gives one that does not cover, where names are odd.
+ * Which NSECs or NSEC3s a response about signed zones must hold, worked out from the zones and from the answer alone (RFC 4035 section 3.1.3,
+ * RFC 5155 section 7.2). NSD and Knot can't say it: each of them leaves some out, or gives one that does not cover, where names are odd.
  */
+import { chainOf } from './chains.ts'
 import { fold, type Labels, nameKey } from './names.ts'
 import { anyType, type Question } from './questions.ts'
 import { testTypes } from './rdata.ts'
@@ -10,7 +11,8 @@ import {
   aliasesOf,
   coveredBy,
   existingLabels,
-  isNsecOrItsSignature,
+  isDenial,
+  isProof,
   ownerOf,
   readText,
   sameName,
@@ -20,24 +22,24 @@ import {
 } from './view-parts.ts'
 import type { TestZone } from './world.ts'
 
-/** What is wrong with the NSECs of a whole response to a question with DO; null when they are those that it needs. */
+/** What is wrong with the proofs of a whole response to a question with DO; null when they are those that it needs. */
 export function proofFault(question: Question, ours: View): string | null {
-  const proofs = ours.authority.filter(isNsecOrItsSignature)
-  const held = proofs.filter((rr) => typeOf(rr) === testTypes.NSEC).map(ownerKey)
+  const proofs = ours.authority.filter(isProof)
+  const held = proofs.filter((rr) => isDenial(typeOf(rr))).map(ownerKey)
   if (new Set(held).size !== held.length || proofs.length !== 2 * held.length)
-    return 'an NSEC stands there twice, or without its signature'
-  const wanted = wantedNsecs(question, ours)
+    return 'what proves stands there twice, or without its signature'
+  const wanted = wantedProofs(question, ours)
   const missing = [...wanted].filter((owner) => !held.includes(owner))
   const needless = held.filter((owner) => !wanted.has(owner))
-  if (missing.length > 0) return 'an NSEC is missing'
-  return needless.length > 0 ? 'an NSEC proves nothing' : null
+  if (missing.length > 0) return 'a proof is missing'
+  return needless.length > 0 ? 'a proof of nothing' : null
 }
 
 /** Types to which a DNAME, or its signature, is an answer. */
 const dnameIsAnswer: readonly number[] = [testTypes.DNAME, testTypes.RRSIG, anyType]
 
-/** Keys of the owners of the NSECs. */
-function wantedNsecs({ world, name: asked, type }: Question, ours: View): Set<string> {
+/** Keys of the owners of the NSECs, or NSEC3s. */
+function wantedProofs({ world, name: asked, type }: Question, ours: View): Set<string> {
   const wanted = new Set<string>()
   const seen = new Set<string>()
   const aliases = aliasesOf(ours)
@@ -55,7 +57,7 @@ function wantedNsecs({ world, name: asked, type }: Question, ours: View): Set<st
     const signature = signatureAt(ours, name)
     // What a DNAME makes has none.
     if (signature !== null && signature.labels < name.filter((label, i) => i > 0 || label !== '*').length)
-      wanted.add(nameKey(nsecFor(zone, name)))
+      wanted.add(nameKey(chainOf(zone).closerThanWildcard(name, signature.labels)))
     const alias = type === testTypes.CNAME ? undefined : aliases.find(({ owner }) => sameName(owner, name))
     if (alias === undefined) break
     name = alias.target
@@ -63,42 +65,16 @@ function wantedNsecs({ world, name: asked, type }: Question, ours: View): Set<st
   return wanted
 }
 
-/** The NSECs that belong to what is said of a name of which the answer section has nothing. */
-function ofEnd(zone: TestZone, name: Labels, { authority }: View): Labels[] {
+/** What belongs to what is said of a name of which the answer section has nothing. */
+function ofEnd(zone: TestZone, name: Labels, { authority }: View): readonly Labels[] {
   const cut = authority.find((rr) => typeOf(rr) === testTypes.NS)
   if (cut !== undefined) {
     const owner = readText(ownerOf(cut))
     const hasDs = zone.rrsets.some(({ type, owner: at }) => type === 'DS' && sameName(at, owner))
-    return hasDs ? [] : [owner]
+    return hasDs ? [] : chainOf(zone).absence(owner, owner.length)
   }
   if (!authority.some((rr) => typeOf(rr) === testTypes.SOA)) return []
-  const existing = existingLabels(zone, name)
-  const own = nsecFor(zone, name)
-  return existing === name.length ? [own] : [own, nsecFor(zone, ['*', ...name.slice(-existing)])]
-}
-
-const chains = new WeakMap<TestZone, readonly (readonly [key: string, owner: Labels])[]>()
-
-/** The last owner of an NSEC that is not behind a name. */
-function nsecFor(zone: TestZone, name: Labels): Labels {
-  let chain = chains.get(zone)
-  if (chain === undefined) {
-    chain = zone.rrsets
-      .filter(({ type }) => type === 'NSEC')
-      .map(({ owner }) => [orderKey(owner), fold(owner)] as const)
-      .sort(([a], [b]) => (a < b ? -1 : 1))
-    chains.set(zone, chain)
-  }
-  const key = orderKey(name)
-  return chain.findLast(([other]) => other <= key)![1]
-}
-
-/** Sorts as names do (RFC 4034 section 6.1): labels from the right, each octet above what ends a label. */
-function orderKey(name: Labels): string {
-  return fold(name)
-    .toReversed()
-    .map((label) => `${label.replace(/./gs, (char) => String.fromCharCode(char.charCodeAt(0) + 1))}\0`)
-    .join('')
+  return chainOf(zone).absence(name, existingLabels(zone, name))
 }
 
 function ownerKey(rr: string): string {

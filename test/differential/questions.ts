@@ -3,7 +3,7 @@ import type { Random } from '../../src/dataplane/random.ts'
 import { chance, drawLabel, pick } from './draws.ts'
 import { isBelow, type Labels, maxLabelOctets, maxNameOctets, nameKey, toWire, wireLength } from './names.ts'
 import { testTypes } from './rdata.ts'
-import { ownersOf, type World } from './world.ts'
+import { hashesOf, ownersOf, type World } from './world.ts'
 
 /** How a question is asked. */
 export interface Way {
@@ -80,6 +80,11 @@ function namesOf(random: Random, world: World): Labels[] {
     if (chance(random, 0.3)) add(['y', drawLabel(random), ...owner])
     if (chance(random, 0.3)) add(['*', ...owner])
     if (chance(random, 0.3)) add([drawLabel(random), ...owner.slice(1)])
+  }
+  for (const hash of hashesOf(world)) {
+    if (!chance(random, 0.05)) continue
+    add(hash)
+    add(['x', ...hash])
   }
   for (const { rrsets } of world.zones) {
     for (const { owner, type, rdata } of rrsets) {

@@ -28,10 +28,17 @@ export const testTypes = {
   RRSIG: 46,
   NSEC: 47,
   DNSKEY: 48,
+  NSEC3: 50,
+  NSEC3PARAM: 51,
   HTTPS: 65,
   CAA: 257,
 } as const
 export type TestType = keyof typeof testTypes
+
+/** Whether an RRset of a signed zone is an NSEC3, or the signatures of one, which are all that its owner has. */
+export function isOfHash({ type, rdata }: TestRrset): boolean {
+  return type === 'NSEC3' || (type === 'RRSIG' && rdata[0]!.wire.readUInt16BE(0) === testTypes.NSEC3)
+}
 
 /** An RRset as a master file has it. */
 export function masterLines({ owner, type, ttlSeconds, rdata }: TestRrset): string {

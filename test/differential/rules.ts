@@ -4,7 +4,7 @@
  */
 import { anyDifferences, type Case, differences } from './compare.ts'
 import { isBelowOrAt, type Labels } from './names.ts'
-import { anyType } from './questions.ts'
+import { anyType, type Question } from './questions.ts'
 import { testTypes } from './rdata.ts'
 import type { View } from './response-view.ts'
 import {
@@ -17,7 +17,7 @@ import {
   typeOf,
   zoneOf,
 } from './view-parts.ts'
-import type { World } from './world.ts'
+import { hashesOf, type World } from './world.ts'
 
 export interface Rule {
   readonly name: string
@@ -90,8 +90,7 @@ export const rules: readonly Rule[] = [
   {
     name: 'alias into another zone',
     why: 'Knot answers from one zone, so its chain ends at the border, or in a referral to a zone that is served here. NSD goes on in the other zone (RFC 1034 section 4.3.2, step 3a, back to step 1), and so do we.',
-    applies: ({ nsd, knot, knotOnward, question: { world } }) =>
-      knotOnward !== knot || leavesItsZone(world, nsd),
+    applies: ({ nsd, knot, knotOnward, question }) => knotOnward !== knot || leavesItsZone(question, nsd),
     accepts: (of) => like(of, of.nsd) || like(of, of.knotOnward),
   },
   {
@@ -109,6 +108,12 @@ export const rules: readonly Rule[] = [
         existsElsewhere(world, each),
       ),
     accepts: (of) => like(of, of.knot),
+  },
+  {
+    name: 'names of NSEC3s',
+    why: 'NSD has them in its tree, so they, and what is below them, seem to exist. To whoever asks they do not (RFC 5155 section 7.2.8): Knot and we say so.',
+    applies: ({ question: { world, name } }) => hashesOf(world).some((hash) => isBelowOrAt(name, hash)),
+    accepts: (of) => like(of, of.knot) || like(of, of.knotOnward),
   },
   {
     name: 'glue below another zone',
@@ -163,10 +168,10 @@ function isInOtherZone(world: World, name: string, cut: string): boolean {
   return zoneOf(world, readText(name)) !== zoneOf(world, readText(cut).slice(1))
 }
 
-function leavesItsZone(world: World, view: View): boolean {
+function leavesItsZone({ world, type }: Question, view: View): boolean {
   return aliasesOf(view).some(({ owner, target }) => {
-    const there = zoneOf(world, target)
-    return there !== undefined && there !== zoneOf(world, owner)
+    const there = speakerFor(world, target, type)
+    return there !== undefined && there !== speakerFor(world, owner, type)
   })
 }
 

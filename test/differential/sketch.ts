@@ -28,18 +28,20 @@ export interface Sketch {
   readonly nodes: Map<string, SketchNode>
   /** The nodes of all zones of the world so far: NSD allows none below a DNAME, of whichever zone. */
   readonly everywhere: SketchNode[]
+  /** Octets of an owner at the most. */
+  readonly longest: number
 }
 
-/** @param hides whether the zone may have names of its own below the served zones that lie in it */
-export function sketchZone(
-  random: Random,
-  apex: Labels,
-  apexes: readonly Labels[],
-  hides: boolean,
-  everywhere: SketchNode[],
-): Sketch {
+export interface ZonePlace extends Pick<Sketch, 'apex' | 'everywhere' | 'longest'> {
+  /** Of all zones of the world. */
+  readonly apexes: readonly Labels[]
+  /** Whether the zone may have names of its own below the served zones that lie in it. */
+  readonly hides: boolean
+}
+
+export function sketchZone(random: Random, { apex, apexes, hides, everywhere, longest }: ZonePlace): Sketch {
   const below = apexes.filter((other) => isBelow(other, apex))
-  const sketch: Sketch = { apex, children: hides ? [] : below, nodes: new Map(), everywhere }
+  const sketch: Sketch = { apex, children: hides ? [] : below, nodes: new Map(), everywhere, longest }
   add(sketch, { name: apex, kind: 'apex' })
   for (const child of below) {
     if (child.includes('undelegated') || chance(random, 0.15)) continue
@@ -52,15 +54,15 @@ export function sketchZone(
     const labels = chance(random, 0.2) ? [drawLabel(random), drawLabel(random)] : [drawLabel(random)]
     add(sketch, { name: [...labels, ...above.name], kind: drawKind(random, labels[0]!) })
   }
-  if (chance(random, 0.3)) add(sketch, { name: longName(random, apex), kind: drawKind(random, 'a') })
+  if (chance(random, 0.3)) add(sketch, { name: longName(random, sketch), kind: drawKind(random, 'a') })
   if (chance(random, 0.3)) add(sketch, { name: deepName(apex), kind: drawKind(random, 'a') })
   if (chance(random, 0.5)) addChain(random, sketch)
   return sketch
 }
 
 /** Nothing may stand below a DNAME, so this zone is its apex alone. */
-export function sketchDnameZone(apex: Labels, everywhere: SketchNode[]): Sketch {
-  const sketch: Sketch = { apex, children: [], nodes: new Map(), everywhere }
+export function sketchDnameZone(apex: Labels, everywhere: SketchNode[], longest: number): Sketch {
+  const sketch: Sketch = { apex, children: [], nodes: new Map(), everywhere, longest }
   add(sketch, { name: apex, kind: 'apex' })
   return sketch
 }
@@ -74,10 +76,10 @@ function drawKind(random: Random, firstLabel: string): SketchKind {
 }
 
 /** Leaves out what the grammar forbids, and what is there already. */
-function add({ apex, children, nodes, everywhere }: Sketch, node: SketchNode): void {
+function add({ apex, children, nodes, everywhere, longest }: Sketch, node: SketchNode): void {
   const key = nameKey(node.name)
   if (children.some((child) => isBelow(node.name, child))) return
-  if (nodes.has(key) || wireLength(node.name) > maxNameOctets) return
+  if (nodes.has(key) || wireLength(node.name) > longest) return
   if (everywhere.some(({ kind, name }) => kind === 'dname' && isBelow(node.name, name))) return
   if (node.kind === 'dname' && everywhere.some(({ name }) => isBelow(name, node.name))) return
   if (!isBelowOrAt(node.name, apex)) return
@@ -85,9 +87,9 @@ function add({ apex, children, nodes, everywhere }: Sketch, node: SketchNode): v
   everywhere.push(node)
 }
 
-/** A name of 255 octets, or one less than that, or so. */
-function longName(random: Random, apex: Labels): Labels {
-  const wanted = maxNameOctets - pick(random, [0, 1, 2, 40])
+/** A name as long as may be, or one octet less than that, or so. */
+function longName(random: Random, { apex, longest }: Sketch): Labels {
+  const wanted = longest - pick(random, [0, 1, 2, 40])
   let name = apex
   while (wireLength(name) < wanted) {
     const label = Math.min(maxLabelOctets, wanted - wireLength(name) - 1)

@@ -1,6 +1,6 @@
 /** What can be read out of the RRs of a view. */
 import { fold, isBelowOrAt, type Labels, nameKey } from './names.ts'
-import { testTypes } from './rdata.ts'
+import { isOfHash, testTypes } from './rdata.ts'
 import type { View } from './response-view.ts'
 import type { TestZone, World } from './world.ts'
 
@@ -57,7 +57,9 @@ const existingByZone = new WeakMap<TestZone, ReadonlySet<string>>()
 export function existingLabels(zone: TestZone, name: Labels): number {
   let existing = existingByZone.get(zone)
   if (existing === undefined) {
-    existing = new Set(zone.rrsets.flatMap(({ owner }) => owner.map((_, i) => nameKey(owner.slice(i)))))
+    // Nobody can ask for the owner of an NSEC3 (RFC 5155 section 7.2.8).
+    const owners = zone.rrsets.filter((rrset) => !isOfHash(rrset)).map(({ owner }) => owner)
+    existing = new Set(owners.flatMap((owner) => owner.map((_, i) => nameKey(owner.slice(i)))))
     existingByZone.set(zone, existing)
   }
   const from = name.findIndex((_, i) => existing.has(nameKey(name.slice(i))))
@@ -73,9 +75,14 @@ function dataOf(rr: string): string {
   return rr.slice(rr.lastIndexOf(' ') + 1)
 }
 
-/** Whether an RR is an NSEC or signs one: what an authority section has to prove something. */
-export function isNsecOrItsSignature(rr: string): boolean {
-  return typeOf(rr) === testTypes.NSEC || coveredBy(rr) === testTypes.NSEC
+/** Whether an RR is an NSEC or an NSEC3, or signs one: what an authority section has to prove something. */
+export function isProof(rr: string): boolean {
+  return isDenial(typeOf(rr)) || isDenial(coveredBy(rr))
+}
+
+/** Whether a type is that of RRs that deny. */
+export function isDenial(type: number): boolean {
+  return type === testTypes.NSEC || type === testTypes.NSEC3
 }
 
 /** A signature in the answer section at a name; null for none. */

@@ -8,8 +8,8 @@
  */
 import type { Random } from '../../src/dataplane/random.ts'
 import { chance, pick } from './draws.ts'
-import { fold, type Labels, nameKey } from './names.ts'
-import type { TestRrset } from './rdata.ts'
+import { fold, type Labels, maxNameOctets, nameKey } from './names.ts'
+import { isOfHash, type TestRrset } from './rdata.ts'
 import { type SketchNode, sketchDnameZone, sketchZone } from './sketch.ts'
 import { fillZone } from './zone-filling.ts'
 
@@ -22,8 +22,11 @@ export interface World {
   readonly zones: readonly TestZone[]
 }
 
-/** @param index makes the apexes of this world differ from those of all others */
-export function makeWorld(random: Random, index: number): World {
+/**
+ * @param index makes the apexes of this world differ from those of all others
+ * @param longest octets of an owner at the most
+ */
+export function makeWorld(random: Random, index: number, longest = maxNameOctets): World {
   const tag = `w${index}`
   const parent: Labels = [chance(random, 0.3) ? `P.\xff${tag}` : `P-${tag}`, 'test']
   const child: Labels = [drawApexLabel(random), ...parent]
@@ -32,8 +35,8 @@ export function makeWorld(random: Random, index: number): World {
   if (chance(random, 0.4)) apexes.push(['undelegated', `s-${tag}`, 'test'])
   const hides = chance(random, 0.1)
   const everywhere: SketchNode[] = apexes.map((name) => ({ name, kind: 'apex' }))
-  const sketches = apexes.map((apex) => sketchZone(random, apex, apexes, hides, everywhere))
-  if (chance(random, 0.6)) sketches.push(sketchDnameZone([`D-${tag}`, 'test'], everywhere))
+  const sketches = apexes.map((apex) => sketchZone(random, { apex, apexes, hides, everywhere, longest }))
+  if (chance(random, 0.6)) sketches.push(sketchDnameZone([`D-${tag}`, 'test'], everywhere, longest))
   return {
     zones: sketches.map((sketch) => ({ apex: sketch.apex, rrsets: fillZone(random, sketch, sketches) })),
   }
@@ -43,8 +46,17 @@ function drawApexLabel(random: Random): string {
   return pick(random, ['c', 'Child', 'b.i\x80n'])
 }
 
-/** Every name that some zone of the world has, with capitals folded. */
+/** Every name that some zone of the world has, with capitals folded; without those of NSEC3s. */
 export function ownersOf({ zones }: World): Labels[] {
-  const owners = zones.flatMap(({ rrsets }) => rrsets.map(({ owner }) => fold(owner)))
+  return unique(zones.flatMap(({ rrsets }) => rrsets.filter((rrset) => !isOfHash(rrset))))
+}
+
+/** The names of NSEC3s. */
+export function hashesOf({ zones }: World): Labels[] {
+  return unique(zones.flatMap(({ rrsets }) => rrsets.filter(isOfHash)))
+}
+
+function unique(rrsets: readonly TestRrset[]): Labels[] {
+  const owners = rrsets.map(({ owner }) => fold(owner))
   return [...new Map(owners.map((name) => [nameKey(name), name])).values()]
 }

@@ -62,11 +62,11 @@ class Filling {
 
   /** For a name that data may stand at besides those sketched. */
   mayHoldAddresses(name: Labels): boolean {
-    const { nodes, children, everywhere } = this.sketch
+    const { nodes, children, everywhere, longest } = this.sketch
     const child = children.find((apex) => isBelow(name, apex))
     // Glue that the child has too.
     if (child !== undefined && this.#zone(child)?.nodes.get(nameKey(name)) === undefined) return false
-    if (wireLength(name) > maxNameOctets || nodes.get(nameKey(name))?.kind === 'cname') return false
+    if (wireLength(name) > longest || nodes.get(nameKey(name))?.kind === 'cname') return false
     return !everywhere.some((node) => node.kind === 'dname' && isBelow(name, node.name))
   }
 }
