@@ -9,7 +9,7 @@ import { umaskOfUser } from '../umask.ts'
 import type { ApiClient } from './api-client.ts'
 import { defineCommand } from './frame/command.ts'
 import { withOwnDatabase } from './own-database.ts'
-import { serverOptions, serverOrDatabase } from './server-choice.ts'
+import { serverOptions, serverOrDatabase, theServer } from './server-choice.ts'
 import { parseApex, zonefilePath } from './zone-files.ts'
 
 /** `pooldns export-zone APEX`: from the database, or from a running server, to standard output or a file. */
@@ -23,17 +23,25 @@ export const exportZoneCommand = defineCommand({
       summary: 'where to; standard output else',
       completes: 'file',
     },
+    signed: {
+      type: 'boolean',
+      summary: 'as the server answers with it, with all signatures; takes a running server',
+    },
     ...serverOptions,
   },
   examples: [
     { line: 'pooldns export-zone example.org -o example.org.zone', does: 'the zone as a master file' },
+    {
+      line: 'pooldns export-zone example.org --signed -o example.org.signed',
+      does: 'the same with all that signing adds, for tools that check it',
+    },
   ],
   notes:
     'Without a server it opens the database itself: that of DATABASE_URL, or the embedded one of a server that is stopped.',
-  async run({ apex }, { output = '-', ...given }) {
+  async run({ apex }, { output = '-', signed = false, ...given }) {
     const zone = parseApex(apex)
-    const server = serverOrDatabase(given, process.env)
-    if (server !== null) return send(await getZonefile(server, zone), output)
+    const server = signed ? theServer(given, process.env) : serverOrDatabase(given, process.env)
+    if (server !== null) return send(await getZonefile(server, zone, signed), output)
     await using spool = await Spool.create(tmpdir())
     await withOwnDatabase(async (database) => {
       await exportZone(database, zone, (text) => spool.fill(text))
@@ -43,8 +51,8 @@ export const exportZoneCommand = defineCommand({
 })
 
 /** The text of a zone, as it comes. */
-async function getZonefile(server: ApiClient, apex: string): Promise<Readable> {
-  const { body } = await server.ask(zonefilePath(apex))
+async function getZonefile(server: ApiClient, apex: string, signed: boolean): Promise<Readable> {
+  const { body } = await server.ask(`${zonefilePath(apex)}${signed ? '?signed=true' : ''}`)
   return body === null ? Readable.from([]) : Readable.fromWeb(body as ReadableStream)
 }
 

@@ -7,6 +7,7 @@ import type { FoundBreak } from '../controlplane/follow/follower.ts'
 import type { Problem } from '../controlplane/model/errors.ts'
 import { preview } from '../controlplane/serve/preview.ts'
 import { serviceStatus } from '../controlplane/serve/service-status.ts'
+import { ZoneImage } from '../dataplane/image/image.ts'
 import { version } from '../version.ts'
 import { dnsCounters } from './metrics-sources.ts'
 import type { Parts } from './parts.ts'
@@ -88,7 +89,18 @@ export function apiContext(parts: Parts, adminTokenHash: Uint8Array): ApiContext
             },
           },
     pending,
-    signing: signing.forApi,
+    signing: {
+      ...signing.forApi,
+      served: (apex) => {
+        const image = serving.ownZones.image(apex)
+        if (image === undefined || !image.isSigned) return null
+        // The memory of the one that is served may be used for another one meanwhile.
+        return {
+          image: new ZoneImage(image.bytes.slice()),
+          answer: (name, type) => serving.ownZones.explain(name, type, '127.0.0.1').message,
+        }
+      },
+    },
 
     spoolDirectory: config.dataDir,
     serviceStatus: (name) => serviceStatus(publisher.selections(name), publisher.unplanned(name)),

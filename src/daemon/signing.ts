@@ -58,7 +58,7 @@ export class Signing implements Disposable {
   }
 
   /** What the API is handed. */
-  get forApi(): ApiContext['signing'] {
+  get forApi(): Omit<ApiContext['signing'], 'served'> {
     const { config } = this.#ground
     const keyFile = keyFileOf(config)
     return {

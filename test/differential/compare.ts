@@ -84,13 +84,17 @@ function withoutProofs({ authority }: View): string[] {
   return authority.filter((rr) => !isProof(rr))
 }
 
+/** Where the two agree on proofs that are none of ours: a difference. */
+export const neithers = 'others than both have'
+
 /** Whose proofs are the same as ours, which are those that are needed (`denial.ts`). */
 export function whoseProofs({ ours, nsd, knot }: Case): string {
   const proofs = ({ authority }: View) => authority.filter(isProof)
   const [asNsd, asKnot] = [nsd, knot].map((theirs) => sameRrs(proofs(ours), proofs(theirs)))
   if (asNsd && asKnot) return "both's"
   if (asNsd || asKnot) return asNsd ? "NSD's, not Knot's" : "Knot's, not NSD's"
-  return sameRrs(proofs(nsd), proofs(knot)) ? 'others than both have' : "neither's, who differ"
+  if (!sameRrs(proofs(nsd), proofs(knot))) return "neither's, who differ"
+  return proofs(nsd).every((rr) => ours.authority.includes(rr)) ? 'more than both have' : neithers
 }
 
 /** As sets: Knot writes an alias that leads to itself twice. */

@@ -9,6 +9,7 @@ import {
   fault,
   isReferral,
   leavesOutSiblings,
+  neithers,
   roomFor,
   whoseProofs,
 } from './compare.ts'
@@ -135,7 +136,7 @@ function judge(of: Case, tally: Tally): string | null {
     if (question.way.dnssecOk && !ours.tc && !nsd.tc) {
       const whose = whoseProofs(of)
       count(tally.proofs, whose)
-      if (whose === 'others than both have') note(tally, `proofs are ${whose}`, of)
+      if (whose === neithers) note(tally, `proofs are ${whose}`, of)
     }
     const fromBoth = differencesFromOurs(of, nsd)
     if (fromBoth.length > 0 && nsd.tc && hasDname(nsd)) return roomRule
@@ -145,6 +146,10 @@ function judge(of: Case, tally: Tally): string | null {
     }
     // Each compresses names in other places.
     if (fromBoth.join() === 'tc' && ours.tc) return truncatedRule
+    // They go on to what ends the chain, and leave out more.
+    if (fromBoth.join() === 'rcode' && ours.tc && nsd.tc) return truncatedRule
+    // They leave no addresses out without a word.
+    if (fromBoth.join() === 'tc' && isReferral(ours)) return glueRule
     if (fromBoth.length > 0) note(tally, `differs from both in ${fromBoth.join(', ')}`, of)
   } else {
     const rule = ruleFor(of)

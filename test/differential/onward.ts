@@ -9,7 +9,17 @@ import { isBelow, type Labels } from './names.ts'
 import type { Question } from './questions.ts'
 import { testTypes } from './rdata.ts'
 import type { View } from './response-view.ts'
-import { aliasesOf, ownerOf, readText, sameName, speakerFor, typeOf, zoneOf } from './view-parts.ts'
+import {
+  aliasesOf,
+  coveredBy,
+  isProof,
+  ownerOf,
+  readText,
+  sameName,
+  speakerFor,
+  typeOf,
+  zoneOf,
+} from './view-parts.ts'
 
 /** How often Knot is asked again for one chain at the most. */
 const maxRounds = 8
@@ -53,7 +63,7 @@ function upToBorder({ world, type }: Question, asked: Labels, knot: View): View 
   }
   const isBefore = (owner: Labels, exact: boolean) =>
     followed.some((name) => (exact ? sameName(name, owner) : isBelow(name, owner)))
-  const answer = knot.answer.filter((rr) => isBefore(readText(ownerOf(rr)), typeOf(rr) === testTypes.CNAME))
+  const answer = knot.answer.filter((rr) => isBefore(readText(ownerOf(rr)), isOf(rr, testTypes.CNAME)))
   if (answer.length === knot.answer.length) return knot
   return { ...knot, rcode: 0, answer, authority: [], additional: [] }
 }
@@ -66,11 +76,17 @@ function targetBeyond({ question: { world, type }, knotOnward: knot }: Case): La
   if (last === undefined) return null
   const there = zoneOf(world, last.target)
   if (there === undefined) return null
-  const others = knot.answer.filter((rr) => typeOf(rr) !== testTypes.CNAME && typeOf(rr) !== testTypes.DNAME)
-  const unfinished = knot.rcode === 0 && knot.authority.length === 0 && others.length === 0
+  const others = knot.answer.filter((rr) => !isOf(rr, testTypes.CNAME) && !isOf(rr, testTypes.DNAME))
+  // What proves that no name stands before a wildcard is there already.
+  const unfinished = knot.rcode === 0 && knot.authority.every(isProof) && others.length === 0
   const elsewhere = there !== zoneOf(world, last.owner) && others.length === 0
   const parents = type === testTypes.DS && sameName(there.apex, last.target)
   return unfinished || elsewhere || parents ? last.target : null
+}
+
+/** Whether an RR is of a type, or signs one that is. */
+function isOf(rr: string, type: number): boolean {
+  return typeOf(rr) === type || coveredBy(rr) === type
 }
 
 function join(first: View, second: View): View {

@@ -10,6 +10,7 @@ import type { View } from './response-view.ts'
 import {
   aliasesOf,
   existingLabels,
+  isProof,
   ownerOf,
   readText,
   sameName,
@@ -194,7 +195,7 @@ function isPartOfChain({ ours, knot }: Case, whole: View): boolean {
     ours.rcode === noerror &&
     ours.aa &&
     !ours.tc &&
-    ours.authority.length === 0 &&
+    ours.authority.every(isProof) &&
     aliasesOf(ours).length === ourLongestChain &&
     knot.answer.every((rr) => typeOf(rr) === testTypes.DNAME || part.has(rr) || !known.has(rr)) &&
     (whole.tc || ours.answer.every((rr) => known.has(rr)))

@@ -68,7 +68,8 @@ function added(text: string): TestRrset[] {
       rdata: [...before, rdata],
     })
   }
-  return [...found.values()]
+  // Signers write in no certain order.
+  return [...found].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, rrset]) => rrset)
 }
 
 /** A name in presentation form with its final dot. */

@@ -12,6 +12,7 @@ import type { ReplayView } from '../apply/replay/replay-view.ts'
 import type { Catalog, CatalogZone } from '../catalog/catalog.ts'
 import type { ImageRrsets } from '../compile/image-rrsets.ts'
 import type { ParentDs } from '../dnssec/parent-ds.ts'
+import type { ServedZone } from '../dnssec/signed-zone-file.ts'
 import type { WatchedZone } from '../dnssec/signing-watch.ts'
 import type { KeyParts } from '../dnssec/zone-key.ts'
 import type { ExplainQuestion, Explanation } from '../explain/explanation.ts'
@@ -167,6 +168,8 @@ export interface Signing {
     open(apex: string, key: SealedKey): KeyParts
     /** Whether the parent of a zone has a DS for it. */
     parentDs(apex: string, signal: AbortSignal): Promise<ParentDs>
+    /** What this node serves of a zone that is signed; null while it serves none that is. */
+    served(apex: string): ServedZone | null
   }
 }
 

@@ -166,6 +166,7 @@ export async function startHarness(
         throw new ControlError('conflict', 'there is no key file')
       },
       parentDs: async () => state.parentDs,
+      served: () => null,
     },
     tell: (event) => void state.told.push(event),
     node: { id: 'node-1', liveForMs: 10_000, known: () => [], revision: () => -1 },

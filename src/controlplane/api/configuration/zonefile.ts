@@ -6,10 +6,13 @@
 import { Readable } from 'node:stream'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import Type from 'typebox'
+import { formatSignedZone, type ServedZone } from '../../dnssec/signed-zone-file.ts'
 import { formatRrset, formatZoneHead, RrsetSchema } from '../../document/zone.ts'
+import { ControlError } from '../../model/errors.ts'
 import type { TokenScope } from '../../model/token.ts'
 import type { RrsetKey } from '../../rules/zone-data.ts'
 import { jsonOctets } from '../../store/stored.ts'
+import { getZoneHead } from '../../store/zones.ts'
 import { exportZone } from '../../zonefile/export.ts'
 import { importZone, type ZoneImport } from '../../zonefile/import.ts'
 import { Spool, SpoolOverflow, SpoolUnavailable } from '../../zonefile/spool.ts'
@@ -18,7 +21,7 @@ import { Lane } from '../admission/lane.ts'
 import { limitsOf } from '../admission/limits.ts'
 import { goneSignal, tokenHolder } from '../admission/places.ts'
 import { authorOf } from '../author.ts'
-import type { Ground, Observations } from '../context.ts'
+import type { Ground, Observations, Signing } from '../context.ts'
 import { HttpError } from '../errors.ts'
 import {
   ConditionHeaders,
@@ -73,7 +76,9 @@ const View = titled(
   ),
 )
 
-export async function zonefileRoutes(app: FastifyInstance, context: Ground & Observations): Promise<void> {
+type Context = Ground & Observations & Signing
+
+export async function zonefileRoutes(app: FastifyInstance, context: Context): Promise<void> {
   app.removeAllContentTypeParsers()
   app.addContentTypeParser(mediaTypes, async (_request: unknown, body: Readable) => body)
   app.addContentTypeParser('*', async () => {
@@ -124,26 +129,57 @@ async function spooled<T>(work: () => Promise<T>): Promise<T> {
   }
 }
 
-function registerGet(app: FastifyInstance, context: Ground & Observations, transferring: Transfer): void {
+function registerGet(app: FastifyInstance, context: Context, transferring: Transfer): void {
   const file = {
-    description: 'The master file, canonical: the same zone gives the same text.',
+    description:
+      'The master file. Without `signed` it is canonical: the same zone gives the same text, and the reply has an ETag.',
     headers: { etag: { schema: { type: 'string' }, description: etagHeader.etag } },
     content: { 'text/dns': { schema: Type.String() } },
   }
   const operation = { tag: 'zone', id: 'exportZone', summary: 'Exports a zone as a master file' }
-  const schema = guarded(operation, { 200: file }, [404], { params })
+  const querystring = Type.Object(
+    {
+      signed: Type.Optional(
+        Type.Boolean({
+          description:
+            'true: as this server answers with it, with what signing adds and all signatures, and with what services answer with just ' +
+            'now. A zone that is not signed has no such file (409)',
+        }),
+      ),
+    },
+    { additionalProperties: false },
+  )
+  const schema = guarded(operation, { 200: file }, [404, 409], { params, querystring })
   app.get(
     url,
     { schema, exposeHeadRoute: false, config: { ownLane: true, access } },
     async (request, reply) => {
       const apex = apexOf(request)
+      const { signed = false } = request.query as { signed?: boolean }
       const body = await transferring(request, reply, 'read', async (spool) => {
-        const revision = await exportZone(context.database, apex, (text) => spool.fill(text))
-        reply.header('etag', etagOf(revision)).header('content-length', spool.octets)
+        if (signed) await spool.fill(formatSignedZone(await servedZone(context, apex)))
+        else {
+          const revision = await exportZone(context.database, apex, (text) => spool.fill(text))
+          reply.header('etag', etagOf(revision))
+        }
+        reply.header('content-length', spool.octets)
         return spool.read()
       })
       return reply.type('text/dns').send(body)
     },
+  )
+}
+
+/** @throws ControlError when there is no such zone, or none that is signed */
+async function servedZone({ database, signing }: Context, apex: string): Promise<ServedZone> {
+  const served = signing.hasEnded(apex) ? null : signing.served(apex)
+  if (served !== null) return served
+  const stored = await database.read((tx) => getZoneHead(tx, apex))
+  if (stored === null) throw new ControlError('not-found', `zone ${apex} does not exist`)
+  if (stored.value.dnssec === null) throw new ControlError('conflict', `zone ${apex} is not signed`)
+  throw new ControlError(
+    'unavailable',
+    `zone ${apex} is to be signed, and this server has no good signatures of it`,
   )
 }
 

@@ -141,6 +141,12 @@ async function suite(t: Test, harness: Harness): Promise<void> {
       t.equal((await send('')).status, 400)
       t.equal((await send(top, {}, '/v1/zones/a..b/zonefile')).status, 400)
       t.equal((await harness.call('GET', '/v1/zones/none.test/zonefile')).status, 404)
+      t.equal((await harness.call('GET', '/v1/zones/none.test/zonefile?signed=true')).status, 404)
+      t.equal((await harness.call('GET', `${url}?signed=maybe`)).status, 400)
+      t.match(await harness.call('GET', `${url}?signed=true`), {
+        status: 409,
+        body: { detail: 'zone example.test is not signed' },
+      })
       t.equal((await harness.call('DELETE', url)).status, 405)
       t.equal((await send(top, { authorization: 'Bearer x' })).status, 401)
       const secret = await harness.database.record((tx) => createToken(tx, 'reader', ['read']))
