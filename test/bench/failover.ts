@@ -23,7 +23,7 @@ const name = `failing.${zone}`
 const goneWithinMs = 10_000
 
 /** Times of one member, in milliseconds of this process's clock. */
-interface Trial {
+export interface Trial {
   /** From its first failing response to the first answer without it. */
   readonly fromFirst: number
   /** From the failing response that made `fall`. */
@@ -56,21 +56,8 @@ class FailingMember implements AsyncDisposable {
 }
 
 export async function run({ cores, signal, report }: ScenarioOptions): Promise<ScenarioResult> {
-  await using stack = new AsyncDisposableStack()
-  const pooldns = stack.use(await startPooldns('batch', 1, divideCores(cores, 1).server))
-  // One stays well: without any, all would be answered again.
-  const members = Array.from({ length: trials + 1 }, () => stack.use(new FailingMember()))
-  await putService(pooldns, await Promise.all(members.map((member) => member.listen())))
-  const client = stack.use(await UdpClient.open({ host: '127.0.0.1', port: pooldns.port }))
-  await until(client, (addresses) => addresses.length === members.length, signal)
-  const data: Trial[] = []
-  for (const [index, member] of members.slice(1).entries()) {
-    member.failing = true
-    await until(client, (addresses) => !addresses.includes(addressOf(index + 1)), signal)
-    const goneAt = performance.now()
-    const [first, verdict] = [member.failedAt[0]!, member.failedAt[fall - 1]!]
-    data.push({ fromFirst: goneAt - first, fromVerdict: goneAt - verdict })
-  }
+  await using pooldns = await startPooldns('batch', 1, divideCores(cores, 1).server)
+  const data = await failures(pooldns, signal)
   report(`failover: ${trials} members failed, one after the other`)
   const row = (title: string, pick: (trial: Trial) => number) => {
     const ascending = Float64Array.from(data, pick).sort()
@@ -88,6 +75,34 @@ export async function run({ cores, signal, report }: ScenarioOptions): Promise<S
     notes: [`${late} of ${trials} took ${fall} intervals and ${budgetMs} ms or longer from the first.`],
   }
   return { tables: [table], data }
+}
+
+/**
+ * Has the members of a service fail one after the other, while a client asks.
+ *
+ * @param prepare what is to be done once the service is there
+ */
+export async function failures(
+  pooldns: Pooldns,
+  signal: AbortSignal,
+  prepare: () => Promise<void> = async () => {},
+): Promise<Trial[]> {
+  await using stack = new AsyncDisposableStack()
+  // One stays well: without any, all would be answered again.
+  const members = Array.from({ length: trials + 1 }, () => stack.use(new FailingMember()))
+  await putService(pooldns, await Promise.all(members.map((member) => member.listen())))
+  const client = stack.use(await UdpClient.open({ host: '127.0.0.1', port: pooldns.port }))
+  await until(client, (addresses) => addresses.length === members.length, signal)
+  await prepare()
+  const data: Trial[] = []
+  for (const [index, member] of members.slice(1).entries()) {
+    member.failing = true
+    await until(client, (addresses) => !addresses.includes(addressOf(index + 1)), signal)
+    const goneAt = performance.now()
+    const [first, verdict] = [member.failedAt[0]!, member.failedAt[fall - 1]!]
+    data.push({ fromFirst: goneAt - first, fromVerdict: goneAt - verdict })
+  }
+  return data
 }
 
 const addressOf = (index: number) => `10.6.0.${index + 1}`
@@ -114,8 +129,9 @@ async function until(
   const deadline = AbortSignal.any([signal, AbortSignal.timeout(goneWithinMs)])
   for (;;) {
     deadline.throwIfAborted()
-    client.send(query(name, 'A', { edns: { payload: 1232 } }))
+    client.send(query(name, 'A', { edns: { payload: 4096, flags: 0x8000 } }))
     const { answer } = readResponse(await client.next())
-    if (holds(answer.map((line) => line.split(' ').at(-1)!))) return
+    const addresses = answer.filter((line) => / A /.test(line)).map((line) => line.split(' ').at(-1)!)
+    if (holds(addresses)) return
   }
 }

@@ -32,17 +32,29 @@ interface Question {
   readonly type: TypeName
   /** UDP payload that its OPT offers; no OPT without. */
   readonly payload?: number
+  /** Whether its OPT asks for signatures. */
+  readonly dnssec?: boolean
   /** The first three octets of the client's subnet, as one number; not told without. */
   readonly subnet?: number
 }
 
-/** The octets of a file for `dnsperf -B`, to measure with or to warm up. */
-export function queryFileOctets(file: QueryFile, use: keyof typeof seeds = 'measured'): Buffer {
+/**
+ * The octets of a file for `dnsperf -B`, to measure with or to warm up.
+ *
+ * @param dnssec each asks for signatures (the bit DO, RFC 3225)
+ */
+export function queryFileOctets(
+  file: QueryFile,
+  use: keyof typeof seeds = 'measured',
+  dnssec = false,
+): Buffer {
   const count = use === 'measured' ? randomNames : warmUpNames
   const list = questions(file, count, randomFrom(seeds[use]))
   const octets = Buffer.alloc(list.length * maxFramedOctets)
   let end = 0
-  for (const question of list) end = writeFramed(octets, end, question)
+  for (const question of list) {
+    end = writeFramed(octets, end, dnssec ? { payload: 1232, ...question, dnssec } : question)
+  }
   return octets.subarray(0, end)
 }
 
@@ -51,7 +63,11 @@ const maxFramedOctets = 128
 const header = Buffer.of(0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0)
 
 /** Writes a query as a resolver asks it, without RD, behind its length; returns where it ends. */
-function writeFramed(octets: Buffer, start: number, { name, type, payload, subnet }: Question): number {
+function writeFramed(
+  octets: Buffer,
+  start: number,
+  { name, type, payload, dnssec = false, subnet }: Question,
+): number {
   let at = start + 2
   at += header.copy(octets, at)
   for (const label of `${name}.${zone}`.split('.')) {
@@ -64,7 +80,7 @@ function writeFramed(octets: Buffer, start: number, { name, type, payload, subne
   if (payload !== undefined) {
     octets[start + 2 + 11] = 1
     const options = subnet === undefined ? {} : { options: subnetOption(subnet) }
-    at += optRecord({ payload, ...options }).copy(octets, at)
+    at += optRecord({ payload, flags: dnssec ? 0x8000 : 0, ...options }).copy(octets, at)
   }
   octets.writeUInt16BE(at - start - 2, start)
   return at

@@ -6,7 +6,7 @@
  * some minutes; other sizes are for those who change it.
  */
 import { execFile } from 'node:child_process'
-import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
+import { existsSync, readdirSync, statSync } from 'node:fs'
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -16,8 +16,8 @@ import { ask } from '../e2e/ask.ts'
 import { type DaemonChild, node, repository, spawnDaemon } from '../support/daemon.ts'
 import { freePort } from '../support/free-port.ts'
 import { startPostgres } from '../support/postgres.ts'
-import { processOf } from '../support/processes.ts'
-import { cpuSeconds, parseTally } from './measure.ts'
+import { cpuOf, fill, memoryOf } from './large.ts'
+import { parseTally } from './measure.ts'
 import type { ScenarioOptions, ScenarioResult } from './results.ts'
 import { percentile } from './statistics.ts'
 import { significant, thousands } from './table.ts'
@@ -51,22 +51,6 @@ const leastSeconds = 20
 /** From here on it is a failure, and not a figure. */
 const waitTimeoutMs = 300_000
 const token = 'bench-admin-token-of-24-characters'
-
-/** One in fifty is an MX, one in ten an AAAA, one in ten a TXT, the others A. Apexes are the rows of `apexes`. */
-const fill = (apexes: string) => `
-  with z as (${apexes})
-  , head as (
-    insert into zones (apex, mname, rname, refresh_seconds, retry_seconds, expire_seconds, minimum_seconds, ttl_seconds, serial, revision)
-    select apex, 'ns1.example.net.', 'hostmaster.example.net.', 3600, 600, 1209600, 60, 300, 1, 1 from z returning apex
-  )
-  insert into rrsets (zone, owner, type, ttl_seconds, data, revision)
-  select apex, case when k = 0 then '@' else 'host-' || k end,
-    case when k = 0 then 'NS' when k % 50 = 7 then 'MX' when k % 10 = 3 then 'AAAA' when k % 10 = 5 then 'TXT' else 'A' end,
-    null,
-    case when k = 0 then array['ns1.example.net.', 'ns2.example.net.'] when k % 50 = 7 then array['10 host-1.' || apex || '.']
-      when k % 10 = 3 then array['2001:db8::' || to_hex(k % 65536)] when k % 10 = 5 then array['"v=spf1 -all"']
-      else array['192.0.' || (k / 256 % 256) || '.' || k % 256] end, 1
-  from z, generate_series(0, $1::int - 1) k`
 
 /** A gap in the revisions: the node can't follow the changes, and reads everything again. */
 const gap = `
@@ -382,13 +366,8 @@ class ScaleRun implements AsyncDisposable {
     this.#add(name, cpuOf(daemon) - lessSeconds, 's')
   }
 
-  /** Pages that several processes share are counted once, in equal parts. */
   #addMemory(daemon: DaemonChild): void {
-    const parts = membersOf(daemon).map(([name, pid]) => {
-      const text = readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8')
-      const octets = (field: string) => Number(new RegExp(`^${field}:\\s+(\\d+)`, 'm').exec(text)![1]) / 1024
-      return { name, share: octets('Pss'), resident: octets('Rss') }
-    })
+    const parts = memoryOf(daemon)
     this.#add(
       'memory',
       parts.reduce((sum, { share }) => sum + share, 0),
@@ -410,18 +389,4 @@ class ScaleRun implements AsyncDisposable {
     const folder = join(this.#dataDir, 'snapshot/zones')
     return readdirSync(folder).map((file) => join(folder, file))
   }
-}
-
-/** The processes of a server. */
-function membersOf(daemon: DaemonChild): (readonly [name: string, pid: number])[] {
-  return [
-    ['supervisor', daemon.pid],
-    ['control plane', processOf(daemon, 'control')],
-    ['data plane', processOf(daemon, 'data')],
-  ]
-}
-
-function cpuOf(daemon: DaemonChild): number {
-  const all = membersOf(daemon).map(([, pid]) => cpuSeconds(pid))
-  return all.reduce((sum, { user, system }) => sum + user + system, 0)
 }

@@ -7,12 +7,14 @@ export const otherNames = [
   'tail',
   'monitors',
   'failover',
+  'signed',
   'drain',
   'writes',
   'feeds',
   'feed-push',
   'apply',
   'scale',
+  'signed-scale',
 ] as const
 export type OtherName = (typeof otherNames)[number]
 export type ScenarioName = LoadName | OtherName
