@@ -27,6 +27,8 @@ export const nodes = pgTable('nodes', {
   revision: revision(),
   /** The stamp of that revision (`changes`): whether it is of the history that the database has. Null where it is not known. */
   stamp: text('stamp'),
+  /** Apexes of zones that it serves as they were signed before, since it can't sign them, or has not yet; `*` is any other. Some at the most. */
+  unsigned: jsonb('unsigned').$type<readonly string[]>().notNull().default([]),
   /** It doubts its own network, so its verdicts do not count. */
   suspect: boolean('suspect').notNull(),
   /**

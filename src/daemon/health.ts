@@ -50,6 +50,7 @@ export class Health implements AsyncDisposable {
 
   /**
    * @param served of the configuration by this node
+   * @param unsigned zones that this node can't sign
    * @param probes takes down what they find; null where nobody does
    */
   constructor(
@@ -57,6 +58,7 @@ export class Health implements AsyncDisposable {
     hosts: HostResolver,
     readings: FollowedReadings,
     served: () => Mark,
+    unsigned: () => readonly string[],
     probes: Pick<ProbeRecorder, 'add'> | null,
   ) {
     const { config } = ground
@@ -67,7 +69,7 @@ export class Health implements AsyncDisposable {
     const canaries = config.canaries.map(({ host, port }) => authority(host, port))
     this.#guard = config.guard ? new SelfIsolationGuard<Measurement>({}, canaries, canaryPeriodMs) : null
     this.checker = this.#startChecker(ground)
-    this.peers = this.#makePeers(ground, served)
+    this.peers = this.#makePeers(ground, served, unsigned)
     this.#canaries = this.#startCanaries(ground, canaries)
   }
 
@@ -204,11 +206,16 @@ export class Health implements AsyncDisposable {
     })
   }
 
-  #makePeers({ announce, config, database, nodeId, log }: Ground, served: () => Mark): Peers {
+  #makePeers(
+    { announce, config, database, nodeId, log }: Ground,
+    served: () => Mark,
+    unsigned: () => readonly string[],
+  ): Peers {
     return new Peers({
       database,
       node: { id: nodeId, name: config.identity, version },
       served,
+      unsigned,
       suspect: () => this.suspicion !== null,
       verdicts: () => {
         if (!this.#verdicts.ofNow) this.#verdicts = { ofNow: true, value: this.checker.ownVerdicts() }

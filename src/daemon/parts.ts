@@ -51,6 +51,7 @@ export function joinParts(ground: Ground) {
     hosts,
     steeringFeeds.readings,
     () => configuration.publisher.served,
+    () => signing.unsigned,
     probes,
   )
   // The policy holds for webhooks too: whoever may configure one could let this node ask things of itself.
@@ -78,7 +79,7 @@ export function joinParts(ground: Ground) {
     words,
   })
   const rollovers = new Rollovers(ground, {
-    watch: signing.watch,
+    canSign: (apex) => signing.signs(apex),
     served: () => configuration.publisher.revision,
   })
   const overrides = new EndingOverrides(ground)

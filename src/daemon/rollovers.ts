@@ -4,15 +4,16 @@
  * killed, in whatever step, leaves nothing behind.
  *
  * ## What is looked at
- *     the step is served   every live node serves its revision, and this one can sign with all keys: then its time counts
+ *     the step is served   every node serves its revision, signed by all keys that it takes (`dnssec/rollover-nodes.ts`): then its time counts
  *     the parent           while it matters, once a while: all its servers, or our own zone around it
  *     the time             by the clock of the database, and by the steady clock of this node from when it first saw the step, so that a
  *                          clock that is set forward ends no wait
  */
 import { dueAt, moveRollover, type RolloverEvent, waitOf } from '../controlplane/dnssec/rollover-machine.ts'
-import type { SigningWatch } from '../controlplane/dnssec/signing-watch.ts'
+import { nodesBehind } from '../controlplane/dnssec/rollover-nodes.ts'
 import { defaultStaleMs } from '../controlplane/fleet/peers.ts'
 import type { NewEvent } from '../controlplane/model/event.ts'
+import type { SigningNode } from '../controlplane/model/observation.ts'
 import {
   kindOf,
   type RolloverKind,
@@ -21,7 +22,7 @@ import {
   stepWords,
   type ZoneRollover,
 } from '../controlplane/model/rollover.ts'
-import { listServing } from '../controlplane/store/fleet.ts'
+import { listSigningNodes } from '../controlplane/store/fleet.ts'
 import {
   changeRollover,
   type OpenRollover,
@@ -60,7 +61,8 @@ export interface RolloverNow {
 }
 
 interface Surroundings {
-  readonly watch: SigningWatch
+  /** Whether this node serves a zone as its keys are now. */
+  readonly canSign: (apex: string) => boolean
   /** The revision that this node serves. */
   readonly served: () => number
 }
@@ -136,7 +138,7 @@ export class Rollovers implements AsyncDisposable {
     if (!database.up) return false
     const { open, nodes } = await database.read(async (tx) => {
       const open = await openRollovers(tx, null)
-      return { open, nodes: open.length === 0 ? [] : await listServing(tx, defaultStaleMs) }
+      return { open, nodes: open.length === 0 ? [] : await listSigningNodes(tx) }
     })
     this.#open = open
     this.#readMs = monotonicClock.nowMs()
@@ -145,15 +147,14 @@ export class Rollovers implements AsyncDisposable {
     this.#parents.retain(apexes)
     for (const each of open) this.#remember(each)
     const others = nodes.filter(({ id }) => id !== nodeId)
-    const drives = others.every(({ id }) => id > nodeId)
+    const drives = others.every(({ id, silentMs }) => id > nodeId || silentMs > defaultStaleMs)
     if (!drives) return false
     // What this node said of itself last may be of seconds ago, unless that is of another history of the database.
     const own = nodes.find(({ id }) => id === nodeId)?.revision === -1 ? -1 : this.#around.served()
-    const servedBy = Math.min(own, ...others.map(({ revision }) => revision))
     let moved = false
     for (const each of open) {
       if (this.#loop.signal.aborted) return false
-      if (await this.#drive(each, servedBy)) moved = true
+      if (await this.#drive(each, own, others)) moved = true
     }
     return moved
   }
@@ -169,21 +170,18 @@ export class Rollovers implements AsyncDisposable {
   }
 
   /** Whether it has come further. */
-  async #drive(open: OpenRollover, servedBy: number): Promise<boolean> {
-    const { rollover } = open
+  async #drive(open: OpenRollover, served: number, others: readonly SigningNode[]): Promise<boolean> {
+    const { rollover, signing } = open
     const { apex, step, countedFrom, revision } = rollover
     const { dueMs } = this.#remembered.get(apex)!
-    if (countedFrom === null && step !== 'parent' && servedBy >= revision && this.#signs(apex))
-      return await this.#send(rollover, { kind: 'served' })
+    if (countedFrom === null && step !== 'parent' && served >= revision && this.#around.canSign(apex)) {
+      const isServed = nodesBehind(others, rollover, signing).length === 0
+      return isServed && (await this.#send(rollover, { kind: 'served' }))
+    }
     const asks = rollover.entry && (step === 'publish' || step === 'parent' || step === 'ds-out')
     if (asks) this.#parents.ask(open)
     const isDue = dueMs !== null && monotonicClock.nowMs() >= dueMs
     return isDue && (await this.#send(rollover, { kind: 'due' }))
-  }
-
-  #signs(apex: string): boolean {
-    const zone = this.#around.watch.zone(apex)
-    return zone !== null && zone.trouble === null
   }
 
   async #send(rollover: ZoneRollover, event: RolloverEvent, says: string | null = null): Promise<boolean> {

@@ -19,6 +19,9 @@ import type { Ground, Hearing } from './announce.ts'
 import { keyFileOf, orConflict, secretOf } from './key-file.ts'
 import { ServiceSigning } from './service-signing.ts'
 
+/** Zones that other nodes are told of by name. */
+const mostTold = 100
+
 /** What is served, as far as it matters here. */
 interface Served {
   readonly publisher: Publisher
@@ -55,6 +58,20 @@ export class Signing implements Disposable {
   /** How many signatures were made since this node was started. */
   get made(): number {
     return this.watch.made + this.services.watch.made
+  }
+
+  /** Whether this node serves a zone as its keys are now, services in it too. */
+  signs(apex: string): boolean {
+    const zone = this.watch.zone(apex)
+    return zone !== null && this.#whole(zone).trouble === null && this.services.waiting.answers === 0
+  }
+
+  /** Zones that it can't sign, or has not yet, for other nodes: as `schema/fleet.ts` has them. */
+  get unsigned(): string[] {
+    // Whose services they are that are still to be signed is not looked at: it takes seconds.
+    if (this.services.waiting.answers > 0) return ['*']
+    const troubled = this.zones.filter(({ trouble }) => trouble !== null).map(({ apex }) => apex)
+    return troubled.length > mostTold ? ['*'] : troubled
   }
 
   /** What the API is handed. */

@@ -27,6 +27,8 @@ export interface PeersOptions {
   readonly served: () => { readonly revision: number; readonly stamp: string | null }
   /** Whether this node doubts its own network. */
   readonly suspect: () => boolean
+  /** Zones that this node can't sign, as `schema/fleet.ts` has them. Left out: none. */
+  readonly unsigned?: () => readonly string[]
   /**
    * What this node has measured of the members that nodes agree upon; null when there are none. The same object as long
    * as nothing has changed.
@@ -227,7 +229,7 @@ export class Peers {
   }
 
   async #say(tx: Parameters<typeof beat>[0], reports: readonly MemberReport[]) {
-    const { node, served, suspect, takesReports } = this.#options
+    const { node, served, suspect, takesReports, unsigned } = this.#options
     const sent = this.#options.verdicts()
     const news = sent !== this.#sent
     if (news) this.#version++
@@ -238,6 +240,7 @@ export class Peers {
       startedAt: this.#startedAt,
       ...served(),
       suspect: suspect(),
+      unsigned: unsigned?.() ?? [],
       verdicts: news ? { version, byPool: sent ?? {} } : null,
     })
     await saveReports(tx, reports)

@@ -119,6 +119,17 @@ export interface NodeRecord {
   readonly live: boolean
 }
 
+/** A node, as far as steps of rollovers have to know it. */
+export interface SigningNode {
+  readonly id: string
+  readonly name: string | null
+  /** That it serves, of the history that the database has: -1 for one of another history. */
+  readonly revision: number
+  /** Apexes of zones that it can't sign, or has not yet; `*` is any. */
+  readonly unsigned: readonly string[]
+  readonly silentMs: number
+}
+
 /** What a node has measured, by pool and member. */
 export type NodeVerdicts = Readonly<Record<string, Readonly<Record<string, 'up' | 'down'>>>>
 

@@ -4,7 +4,7 @@ import { nodes, reports } from '../../../schema/fleet.ts'
 import { Percent, Words } from '../document/fields.ts'
 import { map } from '../document/forms.ts'
 import { formatMemberKey } from '../model/member-key.ts'
-import type { MemberReport, NodeRecord, NodeVerdicts } from '../model/observation.ts'
+import type { MemberReport, NodeRecord, NodeVerdicts, SigningNode } from '../model/observation.ts'
 import { type OnBad, readRows, statementJson } from './stored.ts'
 import type { Tx } from './transaction.ts'
 
@@ -22,6 +22,8 @@ export interface Heartbeat extends Omit<NodeRecord, 'seenAt' | 'live'> {
   readonly verdicts: { readonly version: number; readonly byPool: NodeVerdicts } | null
   /** Of the revision; null when it is not known. */
   readonly stamp?: string | null
+  /** See `schema/fleet.ts`. */
+  readonly unsigned?: readonly string[]
 }
 
 /** Says that a node is there. */
@@ -44,14 +46,15 @@ export async function listNodes(tx: Tx, liveForMs: number): Promise<NodeRecord[]
   return (await seenNodes(tx, liveForMs)).map(({ verdictsVersion: _, ...node }) => node)
 }
 
+/** A node that says no stamp is of a version that knew none. */
+const isOfHistory = sql<boolean>`${nodes.stamp} is null or exists (
+  select from changes c where c.revision = ${nodes.revision} and c.stamp = ${nodes.stamp})`
+
 /** The live nodes, and the revision that each serves of the history that the database has: -1 for one of another history. */
 export async function listServing(
   tx: Tx,
   liveForMs: number,
 ): Promise<{ readonly id: string; readonly revision: number }[]> {
-  // A node that says no stamp is of a version that knew none.
-  const isOfHistory = sql`${nodes.stamp} is null or exists (
-    select from changes c where c.revision = ${nodes.revision} and c.stamp = ${nodes.stamp})`
   const rows = await tx
     .select({ id: nodes.id, revision: nodes.revision, isOfHistory: sql<boolean>`${isOfHistory}` })
     .from(nodes)
@@ -82,6 +85,18 @@ export async function lookAround(
       .filter(({ id, live }) => live && id !== self)
       .map(({ id, suspect, verdictsVersion: version, revision }) => ({ id, suspect, version, revision })),
   }
+}
+
+/** Every node that has been seen within a day and has not said good-bye. */
+export async function listSigningNodes(tx: Tx): Promise<SigningNode[]> {
+  const silentMs = sql<number>`(extract(epoch from clock_timestamp() - ${nodes.seenAt}) * 1000)::double precision`
+  const { id, name, revision, unsigned } = nodes
+  const rows = await tx
+    .select({ id, name, revision, unsigned, silentMs, isOfHistory })
+    .from(nodes)
+    .where(seenWithin(forgetAfter))
+    .orderBy(asc(nodes.id))
+  return rows.map(({ isOfHistory, revision, ...row }) => ({ ...row, revision: isOfHistory ? revision : -1 }))
 }
 
 function seenNodes(tx: Tx, liveForMs: number) {

@@ -8,8 +8,10 @@ import { parseRdata } from '../../dataplane/wire/rdata.ts'
 import { formatZoneHead } from '../document/zone.ts'
 import type { ZoneKey, ZoneSigning } from '../model/dnssec.ts'
 import { ControlError } from '../model/errors.ts'
+import type { SigningNode } from '../model/observation.ts'
 import { relativeOwner } from '../rules/owners.ts'
 import { listKeys, retireKeys } from './dnssec-keys.ts'
+import { listSigningNodes } from './fleet.ts'
 import { getRollover, type OpenRollover } from './rollovers.ts'
 import { replaceSome } from './rrset-replacement.ts'
 import { raiseSerial } from './serial.ts'
@@ -25,6 +27,8 @@ export interface SigningState {
   readonly dnssec: ZoneSigning | null
   /** Null: none is under way. */
   readonly rollover: OpenRollover | null
+  /** The nodes that are to serve its step; none without one. */
+  readonly nodes: readonly SigningNode[]
   readonly keys: readonly ZoneKey[]
 }
 
@@ -37,7 +41,8 @@ export async function getSigning(tx: Tx, apex: string): Promise<Stored<SigningSt
   ])
   if (zone === null) return null
   const { value, revision } = zone
-  return { value: { apex, dnssec: value.dnssec, rollover, keys }, revision }
+  const nodes = rollover === null ? [] : await listSigningNodes(tx)
+  return { value: { apex, dnssec: value.dnssec, rollover, nodes, keys }, revision }
 }
 
 /** Has a zone signed. Throws as `followSigning` does, and `not-found` without the zone. */

@@ -4,9 +4,11 @@ import Type from 'typebox'
 import { types } from '../../../dataplane/wire/constants.ts'
 import { formatRdata, parseType } from '../../../dataplane/wire/rdata.ts'
 import { dueAt, endsAt, waitOf, waitsOf } from '../../dnssec/rollover-machine.ts'
+import { nodesBehind } from '../../dnssec/rollover-nodes.ts'
 import { dnskeyOf, dsOf, keyTag } from '../../dnssec/zone-key.ts'
 import { SigningForm } from '../../document/dnssec.ts'
 import { denials, keyLayouts, keyRoles, keyStates, type ZoneKey } from '../../model/dnssec.ts'
+import type { SigningNode } from '../../model/observation.ts'
 import {
   dutiesOf,
   kindOf,
@@ -24,6 +26,9 @@ import type { Signing } from '../context.ts'
 import { Instant, InstantOrNull, TextOrNull } from '../schemas.ts'
 import { etagOf } from '../writes.ts'
 import { hostname, notFound } from './resource.ts'
+
+/** Nodes that a step waits for, of which the words tell. */
+const mostNamed = 8
 
 /** Of a rollover that is under way. */
 const RolloverView = Type.Unsafe<object | null>({
@@ -129,7 +134,7 @@ export function shownDnssec(
   reply: FastifyReply,
 ): object {
   reply.header('etag', etagOf(revision))
-  const { apex, dnssec, keys, rollover } = value
+  const { apex, dnssec, keys, nodes, rollover } = value
   const found = dnssec === null ? null : context.signing.zone(apex)
   const instant = (seconds: number) =>
     Number.isFinite(seconds) ? new Date(seconds * 1000).toISOString() : null
@@ -137,7 +142,7 @@ export function shownDnssec(
     ...(SigningForm.format(dnssec) as object),
     status: {
       keys: keys.map((key) => keyView(apex, key, dnssec === null ? null : (rollover?.rollover ?? null))),
-      rollover: rollover === null ? null : rolloverView(rollover),
+      rollover: rollover === null ? null : rolloverView(rollover, nodes),
       signatures: found && {
         count: found.signatures,
         made: found.madeInAll,
@@ -169,13 +174,18 @@ function keyView(apex: string, key: ZoneKey, rollover: Rollover | null) {
   }
 }
 
-function rolloverView({ rollover, signing, cachedUntil, nowMs }: OpenRollover): object {
+function rolloverView(
+  { rollover, signing, cachedUntil, nowMs }: OpenRollover,
+  nodes: readonly SigningNode[],
+): object {
   const { goal, step, reverting, startedAt, stepSince, parentSays, parentTtlSeconds } = rollover
   const times = { ...signing, cachedUntil }
   const due = dueAt(rollover, times)
   const instant = (ms: number) => new Date(ms).toISOString()
   const wait = waitOf(rollover)
   const waits = waitsOf(rollover, times)
+  const behind = wait === 'servers' ? nodesBehind(nodes, rollover, signing) : []
+  const lacks = behind.length === 0 ? '' : ` (${behind.slice(0, mostNamed).join('; ')})`
   return {
     goal,
     kind: kindOf(rollover),
@@ -188,7 +198,7 @@ function rolloverView({ rollover, signing, cachedUntil, nowMs }: OpenRollover): 
     due: due === null || step === 'parent' ? null : instant(due),
     endsAt: instant(endsAt(rollover, times, nowMs)),
     wait,
-    waitsFor: `${stepWords[step]}${wait === 'servers' ? ': not all servers serve it yet' : ''}`,
+    waitsFor: `${stepWords[step]}${wait === 'servers' ? `: not all servers serve it yet${lacks}` : ''}`,
     parent: parentSays,
     parentTtlSeconds,
   }
