@@ -167,9 +167,11 @@ function nsecChain(
     const held = new Set(own.get(formatName(owner))!.map(({ type }) => type))
     const listed = [...held].filter((type) => !isCut || type === types.ns || type === types.ds)
     const next = names[(i + 1) % names.length]!
-    const variants = isService ? [[], [types.a], [types.aaaa], [types.a, types.aaaa]] : [[]]
+    const [a, aaaa, cname] = [types.a, types.aaaa, types.cname]
+    const mayBe = isService && !isApex(owner) ? [...listed, cname] : listed
+    const variants = isService ? [[], [cname], [cname, a], [cname, aaaa], [cname, a, aaaa]] : [[]]
     return variants.map((lacks: readonly number[]) => {
-      const there = listed.filter((type) => !lacks.includes(type))
+      const there = mayBe.filter((type) => !lacks.includes(type))
       const text = [formatName(next), ...[...there, types.rrsig, types.nsec].map(typeName)].join(' ')
       return { owner, type: types.nsec, ttlSeconds: 60, rdata: [parseRdata('NSEC', text, rootName)] }
     })

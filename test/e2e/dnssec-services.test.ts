@@ -78,6 +78,10 @@ async function validated(t: Test, { daemon, folder, anchors, anchor }: World): P
       if ((said === good) !== again.answer.length > 0) t.fail(`${name} ${type}`)
     }
   }
+  // The NSEC of an alias, which shows that there is no name behind it, says nothing of the alias (RFC 8198).
+  const denying = await startUnbound(t, daemon, { folder, anchor, more: strict })
+  t.equal((await denying('alias-of-nothing', 'A')).rcode, 3)
+  t.match((await denying('alias', 'TXT')).answer, [/ CNAME target[12]\.example\.test/])
   const forger = await startForger(t, daemon)
   const forged = await startUnbound(t, forger, { folder, anchor, more: strict })
   for (const name of Object.keys(pools)) {

@@ -3,13 +3,12 @@
  * opt-out. Each name that has an NSEC in the other kind of chain has one, and each name that owns nothing but has such names below it;
  * each names the next hash, the last one the first.
  */
-import { nsecVariants } from '../../dataplane/image/nsec-variants.ts'
 import type { WireRrset } from '../../dataplane/image/rrset-encoder.ts'
 import { types } from '../../dataplane/wire/constants.ts'
 import { maxNameLength, parentName } from '../../dataplane/wire/name.ts'
 import { hashLabelLength, hashOwner, hashWords, writeHashLabel } from '../../dataplane/wire/owner-hash.ts'
 import { encodeBitmap } from '../../dataplane/wire/type-bitmap.ts'
-import type { SignedOwner } from './nsec-chain.ts'
+import { listsOf, type SignedOwner } from './nsec-chain.ts'
 import { SigningError } from './rrset-signer.ts'
 
 const hashLength = 4 * hashWords
@@ -96,19 +95,17 @@ const keyOf = (name: Uint8Array) => Buffer.from(name).toString('latin1')
 /** The NSEC3s of a name; of a service there are several, as `nsec-variants.ts` says. */
 export function nsec3sOf(
   apex: Uint8Array,
-  { listed, signed, isService }: SignedOwner,
+  of: SignedOwner,
   hash: string,
   next: string,
   ttlSeconds: number,
 ): WireRrset[] {
   const owner = hashedName(hash, apex)
-  const variants = isService ? nsecVariants : nsecVariants.slice(0, 1)
   // A cut without DS has no signature (RFC 5155 section 7.1).
-  const always = signed.length > 0 || isService ? [types.rrsig] : []
-  return variants.map((lacks) => {
-    const there = listed.filter((type) => !lacks.includes(type))
-    return nsec3Of(owner, next, encodeBitmap([...there, ...always].sort((a, b) => a - b)), ttlSeconds)
-  })
+  const always = of.signed.length > 0 || of.isService ? [types.rrsig] : []
+  return listsOf(of).map((there) =>
+    nsec3Of(owner, next, encodeBitmap([...there, ...always].sort((a, b) => a - b)), ttlSeconds),
+  )
 }
 
 /** @param bitmap octets of the field */

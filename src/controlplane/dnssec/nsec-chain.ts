@@ -68,8 +68,7 @@ export function signedOwner(
   const signed = isCut ? here.filter(({ type }) => type === types.ds) : here
   // Whoever asks for a service at a cut is referred to others.
   const isServed = isService && !isCut
-  const given = isServed ? [types.a, types.aaaa] : []
-  const listed = [...new Set([...seen.map(({ type }) => type), ...given])]
+  const listed = [...new Set(seen.map(({ type }) => type))]
   return { name, listed, signed, isService: isServed }
 }
 
@@ -81,16 +80,17 @@ export function nsecChain(owners: readonly SignedOwner[], ttlSeconds: number): W
 }
 
 /** The NSEC of a name; of a service there are several, as `nsec-variants.ts` says. */
-export function nsecsOf(
-  { name, listed, isService }: SignedOwner,
-  next: Uint8Array,
-  ttlSeconds: number,
-): WireRrset[] {
-  const variants = isService ? nsecVariants : nsecVariants.slice(0, 1)
-  return variants.map((lacks) => {
-    const there = listed.filter((type) => !lacks.includes(type))
-    return nsecOf(name, next, bitmapOf(there), ttlSeconds)
-  })
+export function nsecsOf(owner: SignedOwner, next: Uint8Array, ttlSeconds: number): WireRrset[] {
+  return listsOf(owner).map((there) => nsecOf(owner.name, next, bitmapOf(there), ttlSeconds))
+}
+
+/** The types that each NSEC of a name names, without RRSIG and NSEC. */
+export function listsOf({ listed, isService }: SignedOwner): readonly (readonly number[])[] {
+  if (!isService) return [listed]
+  const always = listed.filter((type) => type !== types.a && type !== types.aaaa)
+  // An apex is never an alias, and one that claimed to be would puzzle.
+  const mayBe = listed.includes(types.soa) ? (type: number) => type !== types.cname : () => true
+  return nsecVariants.map((served) => [...always, ...served.filter(mayBe)])
 }
 
 /** @param bitmap octets of the field */

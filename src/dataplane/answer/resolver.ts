@@ -116,7 +116,7 @@ export class Resolver {
     const plan = this.#state.plan(link.service)
     // It may be an alias, so nothing is known of any type.
     if (plan === undefined) return this.#end('servfail')
-    if (found === 'nodata' && !plan.aliases) return this.#end('nodata')
+    if (found === 'nodata' && !plan.aliases) return this.#serviceLacks()
     // A number that no RRset has.
     link.rrset = -2 - link.service
     // What the service was an alias of once in this answer it is to the end, even if it is drawn by chance.
@@ -126,16 +126,18 @@ export class Resolver {
     const ipv6 = qtype === types.aaaa || (isAny && plan.anyIsIpv6)
     const leaf = this.#chooser.choose(plan, ipv6, link.service, request, client)
     if (leaf.cnames !== null) return this.#alias(link, leaf, leaf.cnames)
-    if (found === 'nodata') return this.#end('nodata')
+    if (found === 'nodata') return this.#serviceLacks()
     if (leaf.servfail) return this.#end('servfail')
     const candidates = ipv6 || (isAny && leaf.a.count === 0) ? leaf.aaaa : leaf.a
-    if (candidates.count === 0) {
-      walk.nsecVariant = nsecVariantOf(qtype)
-      return this.#end('nodata')
-    }
+    if (candidates.count === 0) return this.#serviceLacks()
     if (candidates.lost) return this.#end('servfail')
     link.choose('members', leaf, candidates)
     return null
+  }
+
+  #serviceLacks(): null {
+    this.#walk.nsecVariant = nsecVariantOf(this.#query.qtype)
+    return this.#end('nodata')
   }
 
   #alias(link: Link, leaf: PlanLeaf, cnames: Candidates): NameScan | null {

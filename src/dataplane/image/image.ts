@@ -40,7 +40,7 @@ import { hashName, type NameScan } from '../wire/name-scan.ts'
 import { insert } from './hash-table.ts'
 import { octetsOf } from './image-memory.ts'
 
-export const zoneMagic = 0x706f_0003
+export const zoneMagic = 0x706f_0004
 export const headerWords = 16
 export const nodeWords = 8
 export const rrsetWords = 6

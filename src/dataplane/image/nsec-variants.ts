@@ -1,22 +1,34 @@
 /**
- * The NSECs of a service's name in a signed zone. Whether it has A and AAAA changes with health, and resolvers conclude from an NSEC that
- * they have what is not there (RFC 8198 section 5.2): so the one that goes out when anything else is asked names both types, and the absence
- * of one of them is told by an NSEC that lacks that one alone. They stand one behind the other among the node's RRsets, in this order.
+ * The NSECs of a service's name in a signed zone. What it has changes with health, and resolvers conclude from an NSEC that they have what is
+ * not there (RFC 8198 section 5.2), whatever they were given it for. So there are several, each of which says as little as it can; they stand
+ * one behind the other among the node's RRsets, in this order:
  *
- * A CNAME, which services with `hosts: cname` are answered with, is in none: an NSEC that names it proves nothing of another type.
+ * - the first goes out where it is of another name that nothing is there, and to who asks for it. It names A, AAAA and CNAME: of a name that
+ *   may be an alias nothing is concluded, of whatever type (`hosts: cname`);
+ * - the second says that nothing is there of a type that no service has. It names A and AAAA, and no CNAME, or it would prove nothing;
+ * - the others say that the service has nothing of A, of AAAA, and of either.
  */
 import { types } from '../wire/constants.ts'
 
-/** What each of them leaves out of A and AAAA. */
+/** Which of the types that a service may have each of them names. */
 export const nsecVariants: readonly (readonly number[])[] = [
-  [],
-  [types.a],
-  [types.aaaa],
+  [types.a, types.cname, types.aaaa],
   [types.a, types.aaaa],
+  [types.aaaa],
+  [types.a],
+  [],
 ]
 
-/** Which of them says that a service has nothing. @param qtype A, AAAA or ANY; of other types the first does */
+/** Which of them says that a service has nothing of a type. */
 export function nsecVariantOf(qtype: number): number {
-  if (qtype === types.a) return 1
-  return qtype === types.aaaa ? 2 : 3
+  switch (qtype) {
+    case types.a:
+      return 2
+    case types.aaaa:
+      return 3
+    case types.any:
+      return 4
+    default:
+      return 1
+  }
 }

@@ -86,12 +86,14 @@ t.test('a service has an NSEC for each thing that it may lack', async (t) => {
     .filter(({ owner, type }) => type === 47 && /^(svc|alias2|b?e?l?o?w?\.?insecure)/.test(formatName(owner)))
     .map(({ owner, type, rdata }) => `${formatName(owner)} ${formatRdata(type, rdata[0]!)}`)
   t.same(shown, [
+    'alias2.ent.example.test. a.b.ent.example.test. A CNAME AAAA RRSIG NSEC',
     'alias2.ent.example.test. a.b.ent.example.test. A AAAA RRSIG NSEC',
     'alias2.ent.example.test. a.b.ent.example.test. AAAA RRSIG NSEC',
     'alias2.ent.example.test. a.b.ent.example.test. A RRSIG NSEC',
     'alias2.ent.example.test. a.b.ent.example.test. RRSIG NSEC',
     // Who is asked for it there is referred to others.
     'insecure.example.test. ns1.example.test. NS RRSIG NSEC',
+    'svc.example.test. *.wild.example.test. A CNAME AAAA RRSIG NSEC HTTPS',
     'svc.example.test. *.wild.example.test. A AAAA RRSIG NSEC HTTPS',
     'svc.example.test. *.wild.example.test. AAAA RRSIG NSEC HTTPS',
     'svc.example.test. *.wild.example.test. A RRSIG NSEC HTTPS',
