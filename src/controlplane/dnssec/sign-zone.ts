@@ -139,7 +139,11 @@ const noCdnskey = Buffer.of(0, 0, 3, 0, 0)
 
 /** DNSKEY, and what asks the parent for the DS of it (RFC 7344): of no key means for none. Others who sign too have theirs (RFC 8901). */
 function keyRrsets({ apex, name, signing }: UnsignedZone, keys: readonly SigningKey[]): WireRrset[] {
-  const foreign = signing.foreignKeys.map((text) => parseRdata('DNSKEY', text, rootName))
+  // One list may be given to all signers: what is done with our own keys is not said there.
+  const isOwn = (rdata: Uint8Array) => keys.some(({ dnskey }) => Buffer.compare(dnskey, rdata) === 0)
+  const foreign = signing.foreignKeys
+    .map((text) => parseRdata('DNSKEY', text, rootName))
+    .filter((rdata) => !isOwn(rdata))
   const published = keys.filter(({ duties }) => duties.published).map(({ dnskey }) => dnskey)
   const own = keys.filter(({ duties }) => duties.atParent).map(({ dnskey }) => dnskey)
   const atParent = own.length === 0 ? [] : [...own, ...foreign.filter(isEntry)]
