@@ -11,10 +11,11 @@
  * life, modulo 2^32.
  *
  *     head     where the next frame begins; stored when the one before is whole
- *     tail     up to where frames were taken
+ *     tail     up to where frames were taken: by the reader, and by the writer, which begins a lap where none is left
  *     lap      where the last frame of a lap ends: a frame that does not fit before the end of the memory begins at its start
  *
- * A successor of a worker goes on with its ring. Pages that are not written cost nothing.
+ * A ring that was emptied begins at its start again: what is written and read is then in the processor's cache, where it costs a
+ * fraction. Until the first frame of such a lap is whole, the tail is ahead of the head. A successor of a worker goes on with its ring. Pages that are not written cost nothing.
  */
 
 /** At a quarter of a million small responses a second, the frames of a tenth of a second. */
@@ -36,26 +37,41 @@ const distance = (from: number, to: number) => (to - from) >>> 0
 export class TapWriter {
   /** What frames are written to. */
   readonly octets: Uint8Array
+  /** The same. */
+  readonly view: DataView
   readonly #words: Int32Array
   #head: number
 
   constructor(buffer: SharedArrayBuffer) {
     this.#words = new Int32Array(buffer, 0, headOctets / 4)
     this.octets = new Uint8Array(buffer, headOctets)
-    this.#head = Atomics.load(this.#words, at.head)
+    this.view = new DataView(buffer, headOctets)
+    const [head, tail] = [Atomics.load(this.#words, at.head), Atomics.load(this.#words, at.tail)]
+    // The one before may have ended amid the first frame of a lap.
+    this.#head = distance(tail, head) > this.octets.length ? tail : head
   }
 
   /** Where a frame of `most` octets at the most can be written; -1 when there is no room for one. */
   reserve(most: number): number {
     const size = this.octets.length
-    const free = size - distance(Atomics.load(this.#words, at.tail), this.#head)
+    // Not by Atomics, which cost a call: whoever sees an earlier one sees less room.
+    const free = size - distance(this.#words[at.tail]!, this.#head)
     const offset = this.#head & (size - 1)
     const left = size - offset
+    if (free === size && offset > 0) {
+      this.#endLap(offset)
+      Atomics.store(this.#words, at.tail, this.#head)
+      return most <= size ? 0 : -1
+    }
     if (most <= left) return most <= free ? offset : -1
     if (left + most > free) return -1
-    this.#words[at.lap] = offset
-    this.#head = (this.#head + left) | 0
+    this.#endLap(offset)
     return 0
+  }
+
+  #endLap(offset: number): void {
+    this.#words[at.lap] = offset
+    this.#head = (this.#head + this.octets.length - offset) | 0
   }
 
   /** The frame that was reserved last is whole, and has so many octets. */
@@ -79,11 +95,13 @@ export class TapReader {
 
   /** Whole frames that lie behind one another, the oldest; empty when there are none. Theirs as long as they are not taken. */
   read(): Uint8Array {
-    const head = Atomics.load(this.#words, at.head)
+    // In this order: what is written in between is behind the tail, wherever that was.
     const tail = Atomics.load(this.#words, at.tail)
+    const head = Atomics.load(this.#words, at.head)
     const size = this.#octets.length
     const from = tail & (size - 1)
     const waiting = distance(tail, head)
+    if (waiting > size) return this.#octets.subarray(0, 0)
     if (waiting <= size - from) return this.#octets.subarray(from, from + waiting)
     const end = this.#words[at.lap]!
     if (end > from) return this.#octets.subarray(from, end)
@@ -94,6 +112,8 @@ export class TapReader {
 
   /** Gives back the room of so many octets that were read. */
   take(octets: number): void {
+    // The writer may just begin a lap.
+    if (octets === 0) return
     this.#setTail(Atomics.load(this.#words, at.tail) + octets)
   }
 

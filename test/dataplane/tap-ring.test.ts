@@ -1,4 +1,6 @@
 /** A ring with one writer and one reader: what comes out is what went in, in order, over many laps. */
+import { setImmediate as turn } from 'node:timers/promises'
+import { Worker } from 'node:worker_threads'
 import fc from 'fast-check'
 import t from 'tap'
 import { allocateTapRing, ringOctets, TapReader, TapWriter } from '../../src/dataplane/tap-ring.ts'
@@ -63,6 +65,65 @@ t.test('a frame that does not fit before the end begins at the start', async (t)
   t.ok(second.every((octet) => octet === 2))
   t.same([...take(ringOctets)], Array(20).fill(3))
   t.equal(take(9).length, 0)
+})
+
+t.test('a ring that was emptied begins at its start, and has room for as much as ever', async (t) => {
+  const { write, take, reader, buffer } = open()
+  const writer = new TapWriter(buffer)
+  for (let i = 1; i < 5; i++) {
+    t.ok(write(1000, i))
+    t.equal(reader.read().byteOffset, 16)
+    t.equal(take(ringOctets).length, 1000)
+  }
+  const whole = new TapWriter(buffer)
+  t.equal(whole.reserve(ringOctets + 1), -1)
+  t.equal(whole.reserve(ringOctets), 0)
+  t.equal(reader.read().length, 0, 'nothing before it is whole')
+  const successor = new TapWriter(buffer)
+  t.equal(successor.reserve(ringOctets), 0, 'and who takes the place of the writer begins there, too')
+  successor.commit(ringOctets)
+  t.equal(writer.reserve(1), -1)
+  t.equal(take(ringOctets).length, ringOctets)
+  t.equal(reader.read().length, 0)
+})
+
+t.test('while another thread writes, all comes that found room, whole and in order', async (t) => {
+  const frames = 50_000
+  const buffer = allocateTapRing(1 << 16)
+  const ring = new URL('../../src/dataplane/tap-ring.ts', import.meta.url)
+  const writing = `
+    import { workerData } from 'node:worker_threads'
+    const { TapWriter } = await import(workerData.ring)
+    const writer = new TapWriter(workerData.buffer)
+    const nobody = new Int32Array(new SharedArrayBuffer(4))
+    for (let i = 0; i < ${frames}; i++) {
+      const words = 1 + ((i * 7919) % 61)
+      let at
+      while ((at = writer.reserve(4 * words)) < 0) Atomics.wait(nobody, 0, 0, 1)
+      for (let word = 0; word < words; word++) writer.view.setUint32(at + 4 * word, i * 64 + words)
+      writer.commit(4 * words)
+    }`
+  const worker = new Worker(new URL(`data:text/javascript,${encodeURIComponent(writing)}`), {
+    workerData: { ring: ring.href, buffer },
+  })
+  worker.on('error', (error) => t.fail(error.message))
+  const reader = new TapReader(buffer)
+  let next = 0
+  while (next < frames) {
+    const octets = reader.read()
+    const view = new DataView(octets.buffer, octets.byteOffset, octets.length)
+    for (let at = 0; at < octets.length; next++) {
+      const words = 1 + ((next * 7919) % 61)
+      for (let word = 0; word < words; word++)
+        if (view.getUint32(at + 4 * word) !== next * 64 + words) throw new Error(`frame ${next}`)
+      at += 4 * words
+    }
+    reader.take(octets.length)
+    // Whoever writes may want this core.
+    if (octets.length === 0) await turn()
+  }
+  t.equal(next, frames)
+  await worker.terminate()
 })
 
 t.test('over many laps nothing is lost, changed or in another order', async () => {

@@ -18,6 +18,7 @@ import {
 import type { NameScan } from '../wire/name-scan.ts'
 import { hashLabelLength, hashWords, writeHashLabel } from '../wire/owner-hash.ts'
 import { BufferViews } from './buffer-views.ts'
+import { copyWords } from './copy-words.ts'
 
 export const sections = { answer: 0, authority: 1, additional: 2 } as const
 type Section = (typeof sections)[keyof typeof sections]
@@ -341,23 +342,9 @@ export class ResponseWriter {
     this.u8(value)
   }
 
-  /**
-   * Copies sixteen octets a step, and then four, which views do several times faster than arrays one by one, and without the garbage of
-   * `set`.
-   */
   #copyWords(source: DataView, from: number, length: number): void {
-    const view = this.#view
-    const end = this.#at + length
-    let at = this.#at
-    for (; at + 16 <= end; at += 16, from += 16) {
-      view.setUint32(at, source.getUint32(from, true), true)
-      view.setUint32(at + 4, source.getUint32(from + 4, true), true)
-      view.setUint32(at + 8, source.getUint32(from + 8, true), true)
-      view.setUint32(at + 12, source.getUint32(from + 12, true), true)
-    }
-    for (; at + 4 <= end; at += 4, from += 4) view.setUint32(at, source.getUint32(from, true), true)
-    for (; at < end; at++, from++) view.setUint8(at, source.getUint8(from))
-    this.#at = end
+    copyWords(this.#view, this.#at, source, from, length)
+    this.#at += length
   }
 
   copy(source: Uint8Array, from: number, length: number): void {

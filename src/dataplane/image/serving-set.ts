@@ -41,7 +41,19 @@ const kinds = {
   },
   settings: { open: (settings: AnswerSettings) => settings, octets: small },
   /** What the members are called that are counted in a slot (`counters.ts`), as dnstap tells it; only where it is told. */
-  labels: { open: (label: Uint8Array) => label, octets: small },
+  labels: {
+    open: (text: Uint8Array): Label => ({
+      view: new DataView(text.buffer, text.byteOffset, text.length),
+      length: text.length,
+    }),
+    octets: small,
+  },
+}
+
+/** A text, to be copied. */
+export interface Label {
+  readonly view: DataView
+  readonly length: number
 }
 
 export type KindName = keyof typeof kinds

@@ -10,7 +10,14 @@ import { ImageMemory } from './image-memory.ts'
 import type { LocationMap } from './location-map.ts'
 import type { PlanImage } from './plan.ts'
 import { collectGarbage, reclaimOctets } from './reclaim.ts'
-import { type KindName, kindNames, type Opened, type ServingUpdate, servingKinds } from './serving-set.ts'
+import {
+  type KindName,
+  kindNames,
+  type Label,
+  type Opened,
+  type ServingUpdate,
+  servingKinds,
+} from './serving-set.ts'
 
 /** What answers are found in. */
 export type AnswerState = Pick<ServingState, 'findZone' | 'zone' | 'plan' | 'map'>
@@ -70,7 +77,7 @@ export class ServingState {
   }
 
   /** What is counted in a slot of the counters, as text; undefined where nobody has said so. */
-  label(slot: number): Uint8Array | undefined {
+  label(slot: number): Label | undefined {
     return this.#labels[slot]
   }
 

@@ -23,9 +23,15 @@ const longestControl = 512
 
 /** Octets that are written at once: what the socket has taken of a ring makes room in it. */
 const mostWritten = 256 * 1024
+/**
+ * Octets that a look should find. A look costs as much as telling of some hundred responses, and what has waited for long is out of the
+ * processor's caches.
+ */
+const wantedOctets = 128 * 1024
+const shortestLookMs = 1
 
 export interface TapTimes {
-  /** Between two looks at rings that were empty. */
+  /** Between two looks at the rings, at the most: a look that finds much is followed by the next the sooner. */
   readonly lookMs: number
   /** Until the next attempt to connect. */
   readonly retryMs: number
@@ -33,7 +39,7 @@ export interface TapTimes {
   readonly stopMs: number
 }
 
-export const defaultTapTimes: TapTimes = { lookMs: 10, retryMs: 1000, stopMs: 500 }
+export const defaultTapTimes: TapTimes = { lookMs: 25, retryMs: 1000, stopMs: 500 }
 
 export class TapSender {
   readonly #readers: readonly TapReader[]
@@ -46,6 +52,10 @@ export class TapSender {
   #timer: NodeJS.Timeout | undefined
   /** A part of a ring is being written. */
   #writing = false
+  /** Octets that the look under way has found so far. */
+  #found = 0
+  /** Until the next look. */
+  #waitMs: number
   #stopping = false
   readonly #ended = Promise.withResolvers<void>()
 
@@ -53,6 +63,7 @@ export class TapSender {
     this.#readers = rings.map((ring) => new TapReader(ring))
     this.#target = target
     this.#times = times
+    this.#waitMs = times.lookMs
   }
 
   start(): void {
@@ -61,6 +72,7 @@ export class TapSender {
     this.#state = 'greeting'
     this.#heard = Buffer.alloc(0)
     this.#writing = false
+    this.#found = 0
     socket.on('connect', () => socket.write(controlFrame(controls.ready)))
     socket.on('data', (chunk: Buffer) => this.#hear(socket, chunk))
     // 'close' follows.
@@ -106,24 +118,38 @@ export class TapSender {
     return isControl ? heard.readUInt32BE(8) : 0
   }
 
-  /** Writes what is in the rings, one part after the other; looks again in a while when they are empty. */
-  #send(): void {
-    for (const reader of this.#readers) {
-      const frames = wholeFrames(reader.read(), mostWritten)
+  /** Writes what is in the rings, from that one on, one part after the other; looks again in a while. */
+  #send(first = 0): void {
+    for (let index = first; index < this.#readers.length; index++) {
+      const reader = this.#readers[index]!
+      const waiting = reader.read()
+      const frames = wholeFrames(waiting, mostWritten)
       if (frames.length === 0) continue
+      this.#found += frames.length
       this.#writing = true
-      // A copy: the kernel may take it in parts, and the ring is not Node's to hold.
-      this.#socket!.write(Buffer.from(frames), (error) => {
+      // The ring itself: nothing is written there before it is taken.
+      this.#socket!.write(frames, (error) => {
         // What an ended connection did not take goes to the next.
         if (error != null) return
         this.#writing = false
         reader.take(frames.length)
-        this.#send()
+        this.#send(frames.length < waiting.length ? index : index + 1)
       })
       return
     }
-    if (this.#stopping) this.#finish()
-    else this.#after(this.#times.lookMs, () => this.#send())
+    this.#seen()
+  }
+
+  /** All rings were looked at. */
+  #seen(): void {
+    const found = this.#found
+    this.#found = 0
+    if (!this.#stopping) {
+      const aimedMs = (this.#waitMs * wantedOctets) / found
+      this.#waitMs = Math.max(shortestLookMs, Math.min(this.#times.lookMs, aimedMs))
+      this.#after(this.#waitMs, () => this.#send())
+    } else if (found > 0) this.#send()
+    else this.#finish()
   }
 
   #finish(): void {

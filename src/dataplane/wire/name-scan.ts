@@ -17,6 +17,8 @@ const { basis, multiplier } = nameHashKey
 export class NameScan {
   /** The name in lower case. */
   readonly bytes = new Uint8Array(maxNameLength + 1)
+  /** The same. */
+  readonly view = new DataView(this.bytes.buffer)
   /** Offset in `bytes` of each label; entry `count` is the root. */
   readonly offsets = new Uint8Array(maxLabels + 1)
   /** Hash of the suffix that begins at each label; entry `count` is the root's. */

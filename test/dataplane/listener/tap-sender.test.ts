@@ -296,16 +296,16 @@ for (const udpBackend of ['batch', 'dgram'] as const) {
     await read(ready!.length)
     socket.write(accept!)
     await read(start!.length)
-    const frames: Buffer[] = []
-    for (const ask of [askUdp, askTcp]) {
-      await ask(fleet)
-      frames.push(await read((await read(4)).readUInt32BE()))
+    await askUdp(fleet)
+    await askTcp(fleet)
+    // Over IPv4, by UDP and by TCP, from and to this host. Whoever asks by UDP may have asked again.
+    const ways = new Set(['\x08\x02\x10\x01\x18\x01', '\x08\x02\x10\x01\x18\x02'])
+    const [to, from] = ['*\x04\x7f\0\0\x018', '"\x04\x7f\0\0\x010']
+    while (ways.size > 0) {
+      const frame = (await read((await read(4)).readUInt32BE())).toString('latin1')
+      for (const way of ways) if (frame.includes(`${way}${to}`)) ways.delete(way)
+      t.ok(frame.includes(from))
     }
-    const [udp, tcp] = frames.map((frame) => frame.toString('latin1'))
-    // Over IPv4, by UDP and by TCP, from and to this host.
-    const ends = '"\x04\x7f\0\0\x01*\x04\x7f\0\0\x010'
-    t.ok(udp!.includes(`\x08\x02\x10\x01\x18\x01${ends}`))
-    t.ok(tcp!.includes(`\x08\x02\x10\x01\x18\x02${ends}`))
     const stopped = fleet.stop()
     await read(stop!.length)
     socket.write(finish!)
