@@ -28,6 +28,7 @@ import { isMailAddress } from './controlplane/document/webhook.ts'
 import { CacheUrlError, cacheUrlForm, parseCacheUrl } from './controlplane/feeds/cache/cache-url.ts'
 import type { IdentityProvider } from './controlplane/model/identity-provider.ts'
 import { parseSmtpServer } from './controlplane/model/smtp-server.ts'
+import { checkAuthorities, withAuthorities } from './controlplane/store/database-authorities.ts'
 import { DatabaseUrlError, databaseUrlForm, parseDatabaseUrl } from './controlplane/store/database-url.ts'
 import type { RateLimit } from './dataplane/image/answer-settings.ts'
 import { formatListenAddress, type ListenAddress } from './dataplane/listener/listener.ts'
@@ -400,11 +401,13 @@ export function readConfig(args: readonly string[], around: Environment): Config
   const openTelemetry = values.openTelemetry ? orElse(() => readOpenTelemetry(environment), told) : null
   const { openidFile, openidSecret, ...others } = values
   const identityProvider = orElse(() => readOpenid(openidFile, openidSecret), told)
+  const databaseUrl = orElse(() => readAuthorities(values.databaseUrl ?? null, environment), told)
   if (wrong.length > 0) throw new UsageError(wrong.join('\n'))
   const { rateLimit, rateLimitPerSecond, rateLimitSlip, rateLimitExempt, ...config } = others
   const limit = { perSecond: rateLimitPerSecond, slip: rateLimitSlip, exempt: rateLimitExempt }
   return Object.freeze({
     ...config,
+    databaseUrl: databaseUrl ?? null,
     publicTools: config.publicTools ?? isLoopback(config.httpListen.host),
     publicToolsAnywhere: config.publicTools === true,
     // The members of the demo are probed on this host.
@@ -417,6 +420,14 @@ export function readConfig(args: readonly string[], around: Environment): Config
     demo,
     dnsListenAsked: (given['dns-listen'] ?? environment.POOLDNS_DNS_LISTEN ?? '') !== '',
   })
+}
+
+/** @returns the URL, with what libpq's variables say of authorities @throws UsageError */
+function readAuthorities(url: string | null, { PGSSLROOTCERT, PGSSLMODE }: Environment): string | null {
+  if (url === null) return null
+  const whole = withAuthorities(url, PGSSLROOTCERT, PGSSLMODE)
+  parseFrom(whole === url ? settings.databaseUrl.variable : 'PGSSLROOTCERT', () => checkAuthorities(whole))
+  return whole
 }
 
 /** @throws UsageError */

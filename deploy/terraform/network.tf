@@ -141,12 +141,45 @@ resource "aws_vpc_security_group_ingress_rule" "api" {
   cidr_ipv4         = each.key
 }
 
-# Checks go wherever members are.
+# Checks go wherever members are, unless `egress` says where that is.
 resource "aws_vpc_security_group_egress_rule" "servers" {
+  count             = var.egress == null ? 1 : 0
   security_group_id = aws_security_group.servers.id
   description       = "Members, webhooks, the database"
   ip_protocol       = "-1"
   cidr_ipv4         = "0.0.0.0/0"
+}
+
+resource "aws_vpc_security_group_egress_rule" "database" {
+  count                        = var.egress == null ? 0 : 1
+  security_group_id            = aws_security_group.servers.id
+  description                  = "PostgreSQL"
+  ip_protocol                  = "tcp"
+  from_port                    = 5432
+  to_port                      = 5432
+  referenced_security_group_id = aws_security_group.database.id
+}
+
+# Fargate fetches images and secrets and writes logs by the network of the task, at public addresses that change. The resolver of the VPC is
+# reached in any case.
+resource "aws_vpc_security_group_egress_rule" "aws" {
+  count             = var.egress == null ? 0 : 1
+  security_group_id = aws_security_group.servers.id
+  description       = "HTTPS: registries, secrets and logs of AWS, webhooks"
+  ip_protocol       = "tcp"
+  from_port         = 443
+  to_port           = 443
+  cidr_ipv4         = "0.0.0.0/0"
+}
+
+resource "aws_vpc_security_group_egress_rule" "named" {
+  for_each          = var.egress == null ? {} : var.egress
+  security_group_id = aws_security_group.servers.id
+  description       = each.key
+  ip_protocol       = each.value.protocol
+  from_port         = each.value.from_port
+  to_port           = each.value.to_port
+  cidr_ipv4         = each.value.cidr
 }
 
 resource "aws_security_group" "database" {

@@ -16,9 +16,13 @@ ephemeral "random_password" "admin_token" {
 }
 
 locals {
-  # The server follows the cluster's writer by the name of its endpoint. `require` alone would ask for a certificate of an authority that the
-  # image knows, and Aurora's are of an authority of Amazon's own: as libpq means it, the connection is encrypted, and that is all.
-  database_place = "${aws_rds_cluster.main.endpoint}:${aws_rds_cluster.main.port}/${aws_rds_cluster.main.database_name}?sslmode=require&uselibpqcompat=true"
+  # Aurora's certificates are of authorities of Amazon's own, which no image knows unless they were put there. Else, as libpq means it, the
+  # connection is encrypted, and that is all; `require` alone would ask for a certificate of a public authority.
+  database_encrypted = "sslmode=require&uselibpqcompat=true"
+  database_verified  = "sslmode=verify-full&sslrootcert=${var.database_ca_file}"
+  database_tls       = var.database_ca_file == "" ? local.database_encrypted : local.database_verified
+  # The server follows the cluster's writer by the name of its endpoint.
+  database_place = "${aws_rds_cluster.main.endpoint}:${aws_rds_cluster.main.port}/${aws_rds_cluster.main.database_name}?${local.database_tls}"
 }
 
 resource "aws_secretsmanager_secret" "servers" {

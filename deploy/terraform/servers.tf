@@ -101,7 +101,8 @@ locals {
         { name = "PGHOST", value = aws_rds_cluster.main.endpoint },
         { name = "PGPORT", value = tostring(aws_rds_cluster.main.port) },
         { name = "PGDATABASE", value = aws_rds_cluster.main.database_name },
-        { name = "PGSSLMODE", value = "require" },
+        { name = "PGSSLMODE", value = var.database_ca_file == "" ? "require" : "verify-full" },
+        { name = "PGSSLROOTCERT", value = var.database_ca_file },
         { name = "ROLES_SQL", value = file("${path.module}/../postgres/roles.sql") },
       ]
       secrets = [

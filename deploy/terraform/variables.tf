@@ -115,6 +115,33 @@ variable "api_networks" {
   default     = []
 }
 
+variable "egress" {
+  description = "Where servers may connect to besides the database and HTTPS: members by the ports of their monitors, resolvers, a collector, by any name; null: everywhere"
+  type = map(object({
+    cidr      = string
+    protocol  = string
+    from_port = number
+    to_port   = number
+  }))
+  default = null
+
+  validation {
+    condition     = alltrue([for rule in values(coalesce(var.egress, {})) : can(cidrhost(rule.cidr, 0)) && contains(["tcp", "udp", "icmp"], rule.protocol)])
+    error_message = "egress: cidr is a network such as 192.0.2.0/24, protocol is tcp, udp or icmp."
+  }
+}
+
+variable "database_ca_file" {
+  description = "Path of Amazon's authorities for the region, in PEM, in both image and setup_image: the database's certificate is verified by them. Empty: the connection is encrypted, and nothing is verified"
+  type        = string
+  default     = ""
+
+  validation {
+    condition     = var.database_ca_file == "" || can(regex("^/[A-Za-z0-9._/-]+$", var.database_ca_file))
+    error_message = "database_ca_file: an absolute path, of letters, digits and . _ - / alone."
+  }
+}
+
 variable "settings" {
   description = "Variables of docs/configuration.md, such as POOLDNS_GUARD"
   type        = map(string)

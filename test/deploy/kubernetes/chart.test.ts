@@ -21,7 +21,14 @@ import {
 import { pageBlocks } from '../../support/pages.ts'
 
 const run = promisify(execFile)
-const around = ['Secret pooldns', 'Secret pooldns-owner', 'Secret registry', 'Secret monitors']
+const around = [
+  'Secret pooldns',
+  'Secret pooldns-owner',
+  'Secret registry',
+  'Secret monitors',
+  'ConfigMap amazon',
+  'ConfigMap location',
+]
 
 /** Ways to install it, each with what must be in it. */
 const ways: Record<string, { values: Record<string, unknown>; kinds: string }> = {
@@ -44,12 +51,21 @@ const ways: Record<string, { values: Record<string, unknown>; kinds: string }> =
       },
       settings: { POOLDNS_GUARD: 'off', POOLDNS_HTTP_HOSTS: 'dns.example', POOLDNS_METRICS: 'token' },
       certificates: { existingSecret: 'monitors' },
+      database: { authorities: { configMap: 'amazon' } },
       serviceMonitor: { enabled: true, labels: { release: 'prometheus' }, tokenSecret: { name: 'metrics' } },
       prometheusRule: { enabled: true, labels: { release: 'prometheus' } },
       networkPolicy: {
         httpFrom: [{ namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': 'monitoring' } } }],
         dnsFrom: [{ ipBlock: { cidr: '192.0.2.0/24' } }],
-        egress: { restricted: true, rules: [{ to: [{ ipBlock: { cidr: '198.51.100.0/24' } }] }] },
+        egress: {
+          restricted: true,
+          database: { to: [{ podSelector: { matchLabels: { app: 'postgres' } } }], ports: [5432, 6432] },
+          members: { to: [{ ipBlock: { cidr: '192.0.2.0/24' } }], ports: [8080], udpPorts: [5060] },
+          resolvers: { to: [{ ipBlock: { cidr: '2001:db8::53/128' } }] },
+          webhooks: { to: [{ ipBlock: { cidr: '203.0.113.0/24' } }] },
+          collector: { to: [{ namespaceSelector: { matchLabels: { name: 'logs' } } }] },
+          rules: [{ to: [{ ipBlock: { cidr: '198.51.100.0/24' } }] }],
+        },
       },
       commonLabels: { team: 'names' },
       podLabels: { tier: 'edge' },
@@ -178,6 +194,67 @@ t.test('secrets go only where they are needed', { skip: withoutHelm }, async (t)
   )
 })
 
+t.test('outwards it goes where values say, and nowhere else', { skip: withoutHelm }, async (t) => {
+  const policyOf = async (egress: Record<string, unknown>) => {
+    const manifests = await renderChart({ values: { networkPolicy: { egress } } })
+    t.same(await schemaErrors(manifests), [])
+    return manifests.find(({ kind }) => kind === 'NetworkPolicy')!.spec
+  }
+  const to = (cidr: string) => ({ to: [{ ipBlock: { cidr } }] })
+  const tcp = (...ports: number[]) => ports.map((port) => ({ port, protocol: 'TCP' }))
+  const udp = (...ports: number[]) => ports.map((port) => ({ port, protocol: 'UDP' }))
+  const names = {
+    ports: [...udp(53), ...tcp(53)],
+    to: [{ namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': 'kube-system' } } }],
+  }
+  const open = await policyOf({})
+  t.same([open.policyTypes, open.egress], [['Ingress'], undefined], 'as it is, everywhere')
+  const least = await policyOf({ restricted: true, database: to('192.0.2.1/32') })
+  t.same(least.policyTypes, ['Ingress', 'Egress'])
+  t.same(least.egress, [names, { ...to('192.0.2.1/32'), ports: tcp(5432) }])
+  const more = await policyOf({
+    restricted: true,
+    resolvers: to('192.0.2.53/32'),
+    database: { ...to('192.0.2.1/32'), ports: [6432] },
+    members: { ...to('2001:db8::/64'), ports: [8080, 8443], udpPorts: [5060] },
+    webhooks: to('203.0.113.0/24'),
+    collector: { ...to('192.0.2.7/32'), ports: [4318] },
+    rules: [{ ...to('192.0.2.9/32'), ports: tcp(25) }],
+  })
+  t.same(more.egress, [
+    names,
+    { ...to('192.0.2.53/32'), ports: [...udp(53), ...tcp(53)] },
+    { ...to('192.0.2.1/32'), ports: tcp(6432) },
+    { ...to('2001:db8::/64'), ports: [...tcp(8080, 8443), ...udp(5060)] },
+    { ...to('203.0.113.0/24'), ports: tcp(443) },
+    { ...to('192.0.2.7/32'), ports: tcp(4318) },
+    { ...to('192.0.2.9/32'), ports: tcp(25) },
+  ])
+})
+
+t.test('the authorities of the database go to all who connect to it', { skip: withoutHelm }, async (t) => {
+  for (const [authorities, source] of [
+    [
+      { configMap: 'amazon', key: 'eu.pem' },
+      { configMap: { name: 'amazon', items: [{ key: 'eu.pem', path: 'ca.pem' }] } },
+    ],
+    [{ secret: 'amazon' }, { secret: { secretName: 'amazon', items: [{ key: 'ca.pem', path: 'ca.pem' }] } }],
+  ] as const) {
+    const manifests = await renderChart({ values: { database: { authorities } } })
+    t.same(await schemaErrors(manifests), [])
+    t.same(disagreements(manifests, [...around, 'Secret amazon']), [])
+    t.match(disagreements(manifests, around.slice(0, 2)).join('\n'), /no (?:ConfigMap|Secret) amazon/)
+    for (const kind of ['Deployment', 'Job']) {
+      const { spec } = podOf(manifests.find((each) => each.kind === kind)!)!
+      const [{ env, volumeMounts }] = spec.containers
+      const named = (list: { name: string }[], name: string) => list.find((each) => each.name === name)
+      t.match(named(env, 'PGSSLROOTCERT'), { value: '/etc/pooldns/authorities/ca.pem' }, kind)
+      t.match(named(volumeMounts, 'authorities'), { mountPath: '/etc/pooldns/authorities' })
+      t.match(named(spec.volumes, 'authorities'), source)
+    }
+  }
+})
+
 t.test('values that do not go together are refused, with the reason', { skip: withoutHelm }, async (t) => {
   const refused: [Record<string, unknown>, RegExp][] = [
     [{ image: {} }, /image\.repository must say where the image is/],
@@ -196,6 +273,13 @@ t.test('values that do not go together are refused, with the reason', { skip: wi
     [{ migration: { existingSecret: '' } }, /migration\.existingSecret must name/],
     [{ secrets: { existingSecret: '', externalSecret: { enabled: true } } }, /needs a name/],
     [{ hostNetwork: true, hostPort: { enabled: true } }, /with hostNetwork it is dns\.port/],
+    [{ networkPolicy: { egress: { restricted: true } } }, /the database would be out of reach/],
+    [{ networkPolicy: { egress: { database: { ports: [] } } } }, /egress\/database\/ports': minItems/],
+    [
+      { networkPolicy: { egress: { members: { to: [{ podSelector: {} }], ports: [] } } } },
+      /by which ports members are asked/,
+    ],
+    [{ database: { authorities: { configMap: 'a', secret: 'b' } } }, /not out of both/],
   ]
   for (const [values, reason] of refused)
     await t.rejects(renderChart({ values }), { message: reason }, JSON.stringify(values))
@@ -245,6 +329,17 @@ const slips: [string, (text: string) => string, RegExp][] = [
     (text) => text.replace('port: http,', 'port: api,'),
     /no container has the port api/,
   ],
+  [
+    'network-policy.yaml',
+    (text) =>
+      text.replace('      ports:\n        {{- range .ports }}', '      port:\n        {{- range .ports }}'),
+    /\bport\b/,
+  ],
+  [
+    '_pod.tpl',
+    (text) => text.replace('mountPath: /etc/pooldns/authorities', 'mountPath: /etc/authorities'),
+    /\/etc\/pooldns\/authorities\/ca\.pem lies in no volume/,
+  ],
   ['migration.yaml', (text) => text.replace('.Values.migration.existingSecret', '"none"'), /no Secret none/],
   [
     'service-account.yaml',
@@ -270,6 +365,8 @@ t.test('a slip in the chart is found', { skip: withoutHelm }, async (t) => {
     const values = {
       serviceMonitor: { enabled: true },
       secrets: { externalSecret: { enabled: file.startsWith('ext') } },
+      database: { authorities: { configMap: 'amazon' } },
+      networkPolicy: { egress: { restricted: true, database: { to: [{ podSelector: {} }] } } },
     }
     t.match((await faults(await renderChart({ folder, values }))).join('\n'), told, `${file}: ${told}`)
   }
@@ -335,7 +432,7 @@ t.test('what docs/deploy/kubernetes.md gives the chart is taken', { skip: withou
     await writeFile(join(folder, `${line}.yaml`), text)
     given.push(['--set', 'image.repository=a.example/b', '--values', join(folder, `${line}.yaml`)])
   }
-  t.equal(given.length, 4)
+  t.equal(given.length, 5)
   for (const args of given) await t.resolves(run(helm!, ['template', 'dns', chart, ...args]), args.join(' '))
 })
 

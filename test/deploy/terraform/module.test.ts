@@ -113,6 +113,34 @@ t.test('doors are open to those who need them, and data are kept', async (t) => 
   t.ok(production.database.instances >= 2 && production.database.backup_days >= 7)
 })
 
+t.test('outwards it goes everywhere, or where it is told', async (t) => {
+  const { servers, database, aws, named, ...others } = module.resources.aws_vpc_security_group_egress_rule!
+  t.same(Object.keys(others), [])
+  t.match(servers, { count: /var\.egress == null \? 1 : 0/, ip_protocol: '-1', cidr_ipv4: '0.0.0.0/0' })
+  for (const rule of [database, aws]) t.match(rule, { count: /var\.egress == null \? 0 : 1/ })
+  t.match(database, {
+    referenced_security_group_id: /security_group\.database/,
+    from_port: 5432,
+    to_port: 5432,
+  })
+  t.match(aws, { ip_protocol: 'tcp', from_port: 443, to_port: 443 })
+  t.match(named, { for_each: /var\.egress == null \? \{\} : var\.egress/, cidr_ipv4: /each\.value\.cidr/ })
+  for (const rule of [servers, database, aws, named])
+    t.match(rule, { security_group_id: /security_group\.servers/ })
+})
+
+t.test('with the authorities of the database its certificate is verified, by all who connect', async (t) => {
+  const { database_tls, database_verified } = module.locals
+  t.equal(database_verified, `sslmode=verify-full&sslrootcert=\${var.database_ca_file}`)
+  t.match(database_tls, /var\.database_ca_file == "" \? local\.database_encrypted : local\.database_verified/)
+  t.match(module.locals.database_place, /\?\$\{local\.database_tls\}$/)
+  for (const given of [
+    'PGSSLMODE", value = var.database_ca_file == "" ? "require" : "verify-full"',
+    'PGSSLROOTCERT", value = var.database_ca_file',
+  ])
+    t.ok(files['servers.tf']!.includes(given), given)
+})
+
 t.test('ports agree', async (t) => {
   const { dns_port, http_port } = module.locals
   t.same({ dns_port, http_port }, { dns_port: 9999, http_port: 3000 })
@@ -181,6 +209,9 @@ t.test('terraform itself', { skip: missingPrograms('terraform') }, async (t) => 
     ['image=example.com/pooldns:latest', /a tag other than latest/],
     ['servers={min=3,max=2}', /min is 1 or more/],
     ['database={instances=1,min_acu=0,max_acu=1,backup_days=1}', /min_acu from 0\.5/],
+    ['egress={a={cidr="everywhere",protocol="tcp",from_port=80,to_port=80}}', /egress: cidr is a network/],
+    ['egress={a={cidr="192.0.2.0/24",protocol="all",from_port=80,to_port=80}}', /egress: cidr is a network/],
+    ['database_ca_file=ca.pem', /database_ca_file: an absolute path/],
     ['settings={POOLDNS_DATA_DIR="/data"}', /settings: names begin with POOLDNS_/],
     ['environment=Production!', /2 to 15 small letters/],
   ]

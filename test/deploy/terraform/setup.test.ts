@@ -71,7 +71,7 @@ t.test(
         'select pg_reload_conf()',
       ])
       const secrets = await readFile(join(repository, 'deploy/terraform/secrets.tf'), 'utf8')
-      const [, asked] = /database_name\}\?([^"]+)"/.exec(secrets)!
+      const [, asked] = /database_encrypted += "([^"]+)"/.exec(secrets)!
       const select = ['select ssl from pg_stat_ssl where pid = pg_backend_pid()']
       const encrypted = (how: string) => query(`${as('pooldns', 'second')}?${how}`, select)
       // The signal of a reload comes when it comes.

@@ -123,6 +123,8 @@ function podErrors(workload: Manifest, manifests: readonly Manifest[], around: r
     const secret = volume.secret?.secretName
     const made = manifests.some(({ kind, spec }) => kind === 'ExternalSecret' && spec.target.name === secret)
     if (secret !== undefined && !made && !there('Secret', secret)) wrong.push(`no Secret ${secret}`)
+    const map = volume.configMap?.name
+    if (map !== undefined && !there('ConfigMap', map)) wrong.push(`no ConfigMap ${map}`)
   }
   for (const { name } of spec.imagePullSecrets ?? [])
     if (!there('Secret', name)) wrong.push(`no Secret ${name}`)
@@ -171,7 +173,7 @@ function containerErrors(container: Container, spec: any): string[] {
   for (const mount of volumeMounts)
     if (!volumes.includes(mount.name))
       wrong.push(`${name} mounts the volume ${mount.name}, which is not there`)
-  for (const { value = '' } of env.filter(({ name }) => /_(?:FILE|DIR)$/.test(name)))
+  for (const { value = '' } of env.filter(({ name }) => /_(?:FILE|DIR)$|^PGSSLROOTCERT$/.test(name)))
     if (!volumeMounts.some(({ mountPath }) => `${value}/`.startsWith(`${mountPath}/`)))
       wrong.push(`${name}: ${value} lies in no volume`)
   for (const probe of ['startupProbe', 'livenessProbe', 'readinessProbe']) {

@@ -103,6 +103,17 @@ seccompProfile: { type: RuntimeDefault }
 {{- if and (not .Values.database.embedded) (not .Values.secrets.existingSecret) -}}
 {{- fail "secrets.existingSecret must name the Secret with the URL of the database" -}}
 {{- end -}}
+{{- with .Values.networkPolicy.egress -}}
+{{- if and .restricted (not $.Values.database.embedded) (not .database.to) (not .rules) -}}
+{{- fail "networkPolicy.egress.restricted: the database would be out of reach: say where it is in networkPolicy.egress.database.to" -}}
+{{- end -}}
+{{- if and .members.to (not .members.ports) (not .members.udpPorts) -}}
+{{- fail "networkPolicy.egress.members: say by which ports members are asked" -}}
+{{- end -}}
+{{- end -}}
+{{- if and .Values.database.authorities.configMap .Values.database.authorities.secret -}}
+{{- fail "database.authorities: they come out of a ConfigMap or a Secret, not out of both" -}}
+{{- end -}}
 {{- if and .Values.migration.enabled (not .Values.database.embedded) (not .Values.migration.existingSecret) -}}
 {{- fail "migration.existingSecret must name the Secret with the owner's URL of the database; or set migration.enabled=false" -}}
 {{- end -}}

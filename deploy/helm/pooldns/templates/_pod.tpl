@@ -94,6 +94,7 @@ spec:
         {{- if .Values.secrets.existingSecret }}
         - { name: secrets, mountPath: /etc/pooldns/secrets, readOnly: true }
         {{- end }}
+        {{- include "pooldns.authoritiesMount" . | nindent 8 }}
         {{- if .Values.certificates.existingSecret }}
         - { name: certificates, mountPath: /etc/pooldns/certificates, readOnly: true }
         {{- end }}
@@ -126,6 +127,7 @@ spec:
           - { key: {{ $key }}, path: {{ $key }} }
           {{- end }}
     {{- end }}
+    {{- include "pooldns.authoritiesVolume" . | nindent 4 }}
     {{- with .Values.certificates.existingSecret }}
     - name: certificates
       secret: { secretName: {{ . }}, defaultMode: 288 }
@@ -185,6 +187,7 @@ spec:
 - { name: POOLDNS_WORKERS, value: {{ .Values.workers | quote }} }
 {{- if not .Values.database.embedded }}
 - { name: DATABASE_URL_FILE, value: /etc/pooldns/secrets/database-url }
+{{- include "pooldns.authoritiesEnv" . }}
 {{- end }}
 {{- if .Values.secrets.existingSecret }}
 - { name: POOLDNS_ADMIN_TOKEN_FILE, value: /etc/pooldns/secrets/admin-token }
@@ -197,5 +200,30 @@ spec:
 {{- end }}
 {{- range $name, $value := omit .Values.settings "POOLDNS_HTTP_HOSTS" }}
 - { name: {{ $name }}, value: {{ $value | quote }} }
+{{- end }}
+{{- end -}}
+
+{{/* Of a database whose certificate is of an authority of its own: for the server, and for who migrates. */}}
+{{- define "pooldns.authoritiesEnv" -}}
+{{- if or .Values.database.authorities.configMap .Values.database.authorities.secret }}
+- { name: PGSSLROOTCERT, value: /etc/pooldns/authorities/ca.pem }
+{{- end }}
+{{- end -}}
+
+{{- define "pooldns.authoritiesMount" -}}
+{{- if or .Values.database.authorities.configMap .Values.database.authorities.secret }}
+- { name: authorities, mountPath: /etc/pooldns/authorities, readOnly: true }
+{{- end }}
+{{- end -}}
+
+{{- define "pooldns.authoritiesVolume" -}}
+{{- with .Values.database.authorities }}
+{{- if .configMap }}
+- name: authorities
+  configMap: { name: {{ .configMap }}, items: [{ key: {{ .key }}, path: ca.pem }] }
+{{- else if .secret }}
+- name: authorities
+  secret: { secretName: {{ .secret }}, defaultMode: 288, items: [{ key: {{ .key }}, path: ca.pem }] }
+{{- end }}
 {{- end }}
 {{- end -}}
