@@ -77,6 +77,8 @@ export class Rollovers implements AsyncDisposable {
   readonly #remembered = new Map<string, Remembered>()
   readonly #parents: AskedParents
   #listening: Disposable | null = null
+  /** Rows that were told of. Bound: those of one look. */
+  #bad: ReadonlySet<string> = new Set()
 
   constructor(ground: Ground, around: Surroundings) {
     this.#ground = ground
@@ -136,10 +138,14 @@ export class Rollovers implements AsyncDisposable {
   async #look(): Promise<boolean> {
     const { database, nodeId } = this.#ground
     if (!database.up) return false
+    const bad = new Set<string>()
     const { open, nodes } = await database.read(async (tx) => {
-      const open = await openRollovers(tx, null)
+      const open = await openRollovers(tx, null, (reason) => bad.add(reason))
       return { open, nodes: open.length === 0 ? [] : await listSigningNodes(tx) }
     })
+    for (const reason of bad)
+      if (!this.#bad.has(reason)) this.#ground.log.error({ reason }, 'a row of the database was left out')
+    this.#bad = bad
     this.#open = open
     this.#readMs = monotonicClock.nowMs()
     const apexes = new Set(open.map(({ rollover }) => rollover.apex))

@@ -321,7 +321,9 @@ async function prepareDatabase({ config, database, feedWriter, log, settings }: 
 function upkeep(parts: Parts): Disposable {
   const { config, configuration, database, dataPlane, faults, log, settings } = parts
   const limitedNetworks = new LimitedNetworks()
-  const feedRetention = new FeedRetention(database)
+  const feedRetention = new FeedRetention(database, (reason) =>
+    log.error({ reason }, 'a row of the database was left out'),
+  )
   const every = (ms: number, run: () => void) => setInterval(() => faults.contain('upkeep', run), ms).unref()
   const timers = [
     every(pruneEveryMs, () => {

@@ -80,7 +80,11 @@ export class SteeringFeeds implements AsyncDisposable {
     this.#readAtMs = performance.now()
     const untilMs = Date.now()
     const [needs, names, seen] = [this.#needs, this.#names, this.#seen]
-    const found = await this.#ground.database.read((tx) => latestAfter(tx, names, seen))
+    const found = await this.#ground.database.read((tx) =>
+      latestAfter(tx, names, seen, (reason) =>
+        this.#ground.log.error({ reason }, 'a row of the database was left out'),
+      ),
+    )
     // Another configuration has come meanwhile.
     if (needs !== this.#needs || seen !== this.#seen) return true
     this.#seen = found.seen

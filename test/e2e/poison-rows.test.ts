@@ -7,13 +7,13 @@ import t from 'tap'
 import { type DaemonProcess, startDaemonProcess } from '../support/daemon.ts'
 import { startPostgres } from '../support/postgres.ts'
 import { askUntil } from './ask.ts'
-import { eventually, put, putService } from './fixture.ts'
+import { eventually, put, putService, soa } from './fixture.ts'
+import { laterPoisons, type Poison } from './poisons.ts'
 
 const far = `'infinity'`
 const early = `'-infinity'`
 const now = 'clock_timestamp()'
-/** `changed` is the kind and key of the change by which a running node learns of the row. */
-const poisons: readonly { readonly sql: string; readonly changed?: readonly [string, string] }[] = [
+const poisons: readonly Poison[] = [
   {
     sql: `insert into reports (pool, member, state, reason, weight_percent, at, until, stored_at) values ('jobs', 'a', 'evil', 'r', null, ${now}, ${far}, ${now})`,
   },
@@ -183,12 +183,21 @@ const poisons: readonly { readonly sql: string; readonly changed?: readonly [str
   { sql: `insert into member_health values ('jobs', 'gone', 'down', ${early}, 'x')` },
 ]
 
-const nameOfTable = (sql: string) => /into (\w+)/.exec(sql)?.[1] ?? 'changes'
+const nameOfTable = (sql: string) => /(?:into|update) (\w+)/.exec(sql)?.[1] ?? 'changes'
 
 /** Whether the daemon still serves what is written, and still tells the database that it is there. */
 async function works(daemon: DaemonProcess, client: pg.Client, last: number): Promise<void> {
   await put(daemon, '/v1/pools/web/members/m1', { address: `192.0.2.${last}` })
   await askUntil(daemon.dns, 'www.example.test', [`192.0.2.${last}`])
+  // Further back each time, so that a part is made.
+  for (const ageMs of [0, last * 31 * 86_400_000]) {
+    const row = { time_instant: new Date(Date.now() - ageMs).toISOString(), id_entity: 'e1', a: last }
+    const reply = await daemon.request('/v1/feeds/air/rows', { method: 'POST', json: row })
+    if (!reply.ok) throw new Error(`rows: ${reply.status} ${await reply.text()}`)
+  }
+  const latest = await daemon.request('/v1/feeds/air?latest=true&entity=e1')
+  const { items } = (await latest.json()) as { items: { a: number }[] }
+  if (items[0]?.a !== last) throw new Error(`the newest row is not the newest: ${JSON.stringify(items)}`)
   await client.query(`delete from nodes where version <> ''`)
   await eventually(async () => {
     const { rowCount } = await client.query(`select 1 from nodes where version <> ''`)
@@ -196,7 +205,7 @@ async function works(daemon: DaemonProcess, client: pg.Client, last: number): Pr
   })
 }
 
-async function poison(client: pg.Client, { sql, changed }: (typeof poisons)[number]): Promise<void> {
+async function poison(client: pg.Client, { sql, changed }: Poison): Promise<void> {
   await client.query('begin')
   if (sql !== '') await client.query(sql)
   if (changed !== undefined) {
@@ -213,6 +222,7 @@ const unconstrain = `do $$ declare c record; begin
     where connamespace = 'public'::regnamespace and contype in ('c', 'f')
   loop execute format('alter table %s drop constraint %I', c.tab, c.conname); end loop; end $$;
   alter table tokens alter scopes drop not null;
+  alter table audit_log alter action drop not null;
   alter table services alter ttl_seconds drop not null;
   alter table zones alter minimum_seconds drop not null`
 
@@ -228,9 +238,20 @@ t.test('a row that is none takes nothing else with it', async (t) => {
     await put(first, '/v1/monitors/push', { type: 'push', ttl: '1h' })
     const members = { a: { address: '192.0.2.77' } }
     await put(first, '/v1/pools/jobs', { monitor: 'push', quorum: 'majority', members })
-    await client.query(unconstrain)
+    await put(first, '/v1/feeds/air', { columns: { a: {}, b: {} }, cache: '0' })
+    await put(first, '/v1/monitors/fed', { type: 'feed', feed: 'air', column: 'a', max: 1000 })
+    await put(first, '/v1/pools/fed', {
+      monitor: 'fed',
+      members: { e1: { address: '192.0.2.78' }, e2: { address: '192.0.2.79' } },
+    })
+    const ofE2 = { time_instant: new Date().toISOString(), id_entity: 'e2', a: 1 }
+    t.ok((await first.request('/v1/feeds/air/rows', { method: 'POST', json: ofE2 })).ok)
+    await put(first, '/v1/zones/signed.test', { soa, rrsets: [{ name: '@', type: 'NS', data: ['ns1'] }] })
+    await put(first, '/v1/zones/signed.test/dnssec', {})
     let last = 1
-    for (const [table, rows] of Map.groupBy(poisons, ({ sql }) => nameOfTable(sql))) {
+    await works(first, client, ++last)
+    await client.query(unconstrain)
+    for (const [table, rows] of Map.groupBy([...poisons, ...laterPoisons], ({ sql }) => nameOfTable(sql))) {
       for (const row of rows) await poison(client, row)
       await works(first, client, ++last)
       t.pass(`while it runs: ${table}`)
@@ -243,8 +264,12 @@ t.test('a row that is none takes nothing else with it', async (t) => {
       'history',
       'overview',
       'explain?name=www.example.test',
+      'feeds/air',
+      'feeds/air?latest=true',
     ]) {
-      t.equal((await first.request(`/v1/${path}`)).status, 200, path)
+      const reply = await first.request(`/v1/${path}`)
+      t.equal(reply.status, 200, path)
+      await reply.json()
     }
     for (const path of [
       'overrides',
@@ -254,6 +279,8 @@ t.test('a row that is none takes nothing else with it', async (t) => {
       'pools',
       'services',
       'zones',
+      'feeds',
+      'zones/signed.test/dnssec',
     ]) {
       const reply = await first.request(`/v1/${path}`)
       if (reply.status !== 200)
@@ -278,6 +305,9 @@ t.test('a row that is none takes nothing else with it', async (t) => {
       'the health of member web/gone ',
       'gradual change 1 ',
       'gradual change 4 ',
+      'the settings of feed f1 ',
+      'the newest row of e2 of feed air ',
+      'the rollover of zone signed.test ',
     ]) {
       t.ok(
         told.some((reason) => reason.startsWith(what)),

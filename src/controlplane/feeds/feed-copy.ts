@@ -67,7 +67,7 @@ export class FeedCopy implements AsyncDisposable {
         store !== null &&
         isWide(store, feed) &&
         !lacksParts(await listParts(this.#tx, store), feed, rows, now)
-      const changed = isThere ? await this.#put(store, feed, rows) : null
+      const changed = isThere ? await this.#put(store, feed, rows, now) : null
       await this.#client.query(changed === null ? 'rollback' : 'commit')
       return changed
     } catch (error) {
@@ -76,7 +76,7 @@ export class FeedCopy implements AsyncDisposable {
     }
   }
 
-  async #put(store: FeedStore, feed: KnownFeed, rows: readonly FeedRow[]): Promise<number> {
+  async #put(store: FeedStore, feed: KnownFeed, rows: readonly FeedRow[], now: Date): Promise<number> {
     await this.#client.query(
       'create temporary table copied_feed_rows (id_entity text collate "C", time_instant timestamptz, "values" double precision[]) on commit drop',
     )
@@ -88,7 +88,7 @@ export class FeedCopy implements AsyncDisposable {
     const stream = this.#client.query(copyFrom('copy copied_feed_rows from stdin'))
     await pipeline(Readable.from([lines.join('')], { objectMode: false }), stream)
     const given = sql`select id_entity, time_instant, "values" from copied_feed_rows`
-    const { changed } = await putGiven(this.#tx, store, feed, given, rows)
+    const { changed } = await putGiven(this.#tx, store, feed, given, rows, now)
     if (changed > 0) await this.#database.rowHints.notify(this.#tx, feed.value.name)
     return changed
   }

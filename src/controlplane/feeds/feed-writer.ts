@@ -164,7 +164,7 @@ export class FeedWriter {
       const parts = this.#knownParts(feed, store) ?? (await listParts(tx, store))
       this.#remember(feed, { id: store.id, parts })
       if (lacksParts(parts, feed, rows, this.#now())) return { changed: 0, isMissing: true }
-      return { ...(await putRows(tx, store, feed, rows)), isMissing: false }
+      return { ...(await putRows(tx, store, feed, rows, this.#now())), isMissing: false }
     })
     return isMissing ? null : changed
   }

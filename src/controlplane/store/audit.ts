@@ -28,7 +28,8 @@ export async function listAudit(tx: Tx, request: PageRequest): Promise<Page<Audi
 
 /** Entries of versions that wrote everything down are shown like those of this one. */
 function shown(entry: AuditEntry): AuditEntry {
-  const [kind = ''] = entry.action.split('.')
+  // One that somebody made by SQL may have none.
+  const [kind = ''] = ((entry.action as string | null) ?? '').split('.')
   const side = (value: unknown) => (isMap(value) ? hideOf(kind, value) : value)
   return { ...entry, before: side(entry.before), after: side(entry.after) }
 }

@@ -19,23 +19,26 @@ import {
   addedTypes,
   type KeyRole,
   keyFlags,
+  keyRoles,
+  keyStates,
   type SealedKey,
   type ServedKey,
   type SigningAlgorithm,
   type ZoneKey,
   type ZoneSigning,
 } from '../model/dnssec.ts'
-import { ControlError } from '../model/errors.ts'
+import { ControlError, type Problem } from '../model/errors.ts'
 import { dutiesOf } from '../model/rollover.ts'
 import type { ZoneHead } from '../model/zone.ts'
 import { texts } from './neighbourhood.ts'
 import { throwIfAny } from './refusals.ts'
+import { readRows } from './stored.ts'
 import type { Tx, Write } from './transaction.ts'
 
 /** Keys of zones that there are none of any more are kept, but not without end. */
 export const mostKeysOfZone = 16
 
-/** All keys of a zone, the newest first. */
+/** All keys of a zone, the newest first. Throws `invalid` for a row that can't be read. */
 export async function listKeys(tx: Tx, apex: string): Promise<ZoneKey[]> {
   const rows = await tx
     .select()
@@ -43,7 +46,19 @@ export async function listKeys(tx: Tx, apex: string): Promise<ZoneKey[]> {
     .where(eq(dnssecKeys.apex, apex))
     .orderBy(desc(dnssecKeys.since), desc(dnssecKeys.id))
     .limit(mostKeysOfZone)
-  return rows.map(keyOf)
+  return readRows(rows, ({ id }) => `key ${id} of zone ${apex}`, readKey)
+}
+
+const publicOctets: Readonly<Record<number, number>> = { 13: 64, 15: 32 }
+
+function readKey(row: Row, problems: Problem[]): ZoneKey | null {
+  const { algorithm, publicKey, role, state, since } = row
+  const wrong = (path: string) => problems.push({ path, message: 'is none' })
+  if (Buffer.from(publicKey, 'base64').length !== publicOctets[algorithm]) wrong('public_key')
+  if (!keyRoles.includes(role)) wrong('role')
+  if (!keyStates.includes(state)) wrong('state')
+  if (Number.isNaN(since.getTime())) wrong('since')
+  return problems.length > 0 ? null : keyOf(row)
 }
 
 /** Whether there is a key of any zone, of use or not. */

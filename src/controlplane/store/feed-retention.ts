@@ -14,6 +14,7 @@ import type { Database } from './database.ts'
 import type { LaidPart } from './feed-layout.ts'
 import {
   abandonedStores,
+  badParts,
   dropPart,
   dropStore,
   type FeedStore,
@@ -39,9 +40,14 @@ export class FeedRetention {
   readonly #database: Database
   /** Stores that nobody asks for any more, unless somebody does just now: they go next time. Bound: the stores. */
   #abandoned: ReadonlySet<number> = new Set()
+  /** Bad parts that were told of. Bound: those of one look. */
+  #told: ReadonlySet<string> = new Set()
+  readonly #onBad: (reason: string) => void
 
-  constructor(database: Database) {
+  /** @param onBad told once of each part that can't be used */
+  constructor(database: Database, onBad: (reason: string) => void = () => {}) {
     this.#database = database
+    this.#onBad = onBad
   }
 
   /**
@@ -59,6 +65,9 @@ export class FeedRetention {
         failures.push(error)
       }
     }
+    const bad = await this.#database.read((tx) => badParts(tx))
+    for (const reason of bad) if (!this.#told.has(reason)) this.#onBad(reason)
+    this.#told = new Set(bad)
     const abandoned = await this.#database.read((tx) => abandonedStores(tx))
     for (const store of abandoned) {
       if (!this.#abandoned.has(store.id)) continue

@@ -8,11 +8,19 @@
  */
 import { type SQL, sql } from '../../../schema/drizzle.ts'
 import type { FeedRow } from '../model/feed-row.ts'
-import { formatInstant } from '../model/instant.ts'
-import { type FeedStore, instantSql, type KnownFeed, rowsOf } from './feed-stores.ts'
+import { firstMicros, formatInstant, lastMicros } from '../model/instant.ts'
+import {
+  type FeedStore,
+  firstInstant,
+  instantSql,
+  type KnownFeed,
+  lastInstant,
+  rowsOf,
+} from './feed-stores.ts'
 import { texts } from './neighbourhood.ts'
 import { numbersIn, rowText, valuesText } from './row-text.ts'
 import { eachText } from './session.ts'
+import { type OnBad, readRows as readable } from './stored.ts'
 import type { Tx } from './transaction.ts'
 
 /** What came of a batch. */
@@ -43,12 +51,15 @@ export function placing(store: FeedStore, { value }: KnownFeed): (values: FeedRo
 /**
  * Writes rows, no two of which are of one entity and instant, into the parts that there must be. Small batches: what waits behind
  * them for the same rows waits for all of them.
+ *
+ * @param now by which it is told what is ahead of its time
  */
 export async function putRows(
   tx: Tx,
   store: FeedStore,
   feed: KnownFeed,
   rows: readonly FeedRow[],
+  now: Date,
 ): Promise<PutRows> {
   const place = placing(store, feed)
   const entities = texts(rows.map(({ entity }) => entity))
@@ -57,7 +68,7 @@ export async function putRows(
   const given = sql`
     select id_entity, time_instant::timestamptz as time_instant, v::double precision[] as "values"
     from unnest(${entities}, ${instants}, ${values}) as g(id_entity, time_instant, v)`
-  return putGiven(tx, store, feed, given, rows)
+  return putGiven(tx, store, feed, given, rows, now)
 }
 
 /**
@@ -71,6 +82,7 @@ export async function putGiven(
   feed: KnownFeed,
   given: SQL,
   rows: readonly FeedRow[],
+  now: Date,
 ): Promise<PutRows> {
   // In one order, whoever writes, so that no two wait for each other.
   const { rows: parts } = await tx.execute<{ part: string; changed: string }>(sql`
@@ -85,18 +97,27 @@ export async function putGiven(
     from put join feed_parts p on p.store = ${store.id}::integer and put.time_instant >= p.since and put.time_instant < p.until
     group by p.id`)
   if (parts.length === 0) return { changed: 0 }
-  await count(tx, store, feed, parts, newestOf(rows))
+  await count(tx, store, feed, parts, rows, now.getTime() * 1000 + mostAheadMicros)
   return { changed: parts.reduce((sum, { changed }) => sum + Number(changed), 0) }
 }
 
-/** Counts the change, and has the newest rows where they are found at once. */
+/**
+ * What is later than this from now is ahead of its time: it came from a clock or a zone that was wrong, and is the newest until one that
+ * is not comes. Else it would be so until its time has come.
+ */
+const mostAheadMicros = 60_000_000
+
+/** Counts the change, and has the newest rows where they are found at once. @param soonMicros from then on they are ahead of their time */
 async function count(
   tx: Tx,
   store: FeedStore,
   feed: KnownFeed,
   parts: readonly { readonly part: string; readonly changed: string }[],
-  newest: readonly FeedRow[],
+  rows: readonly FeedRow[],
+  soonMicros: number,
 ): Promise<void> {
+  const newest = newestOf(rows, soonMicros)
+  const soon = instantSql(soonMicros)
   const place = placing(store, feed)
   const entities = texts(newest.map(({ entity }) => entity))
   const instants = texts(newest.map(({ micros }) => formatInstant(micros)))
@@ -114,17 +135,22 @@ async function count(
     from counted, unnest(${entities}, ${instants}, ${values}) as g(id_entity, time_instant, v)
     on conflict (store, id_entity) do update
     set time_instant = excluded.time_instant, "values" = excluded."values", change = excluded.change
-    where l.time_instant < excluded.time_instant
+    where case when (l.time_instant > ${soon}) = (excluded.time_instant > ${soon}) then l.time_instant < excluded.time_instant
+        else l.time_instant > ${soon} end
       or (l.time_instant = excluded.time_instant and l."values" is distinct from excluded."values")`)
 }
 
-function newestOf(rows: readonly FeedRow[]): readonly FeedRow[] {
+function newestOf(rows: readonly FeedRow[], soonMicros: number): readonly FeedRow[] {
   const newest = new Map<string, FeedRow>()
   for (const row of rows) {
     const other = newest.get(row.entity)
-    if (other === undefined || other.micros < row.micros) newest.set(row.entity, row)
+    if (other === undefined || isNewer(row, other, soonMicros)) newest.set(row.entity, row)
   }
   return [...newest.values()]
+}
+
+function isNewer({ micros }: FeedRow, { micros: other }: FeedRow, soonMicros: number): boolean {
+  return micros > soonMicros === other > soonMicros ? micros > other : other > soonMicros
 }
 
 /** Where a list goes on: behind the row of this entity and instant. */
@@ -222,7 +248,8 @@ export function readSteps(
 }
 
 function conditions({ entities, fromMicros, toMicros, after }: Omit<RowQuery, 'limit'>): SQL {
-  const all = [sql`true`]
+  // Beyond that is what somebody made by SQL.
+  const all = [sql`time_instant >= ${firstInstant} and time_instant < ${lastInstant}`]
   const [entity] = entities ?? []
   if (entities?.length === 1) all.push(sql`id_entity = ${entity}`)
   else if (entities !== undefined) all.push(sql`id_entity = any(${texts(entities)})`)
@@ -266,11 +293,13 @@ export interface LatestMark {
  *
  * @param wanted entities by feed; no more are read than these
  * @param seen of a feed that is not in it everything is read
+ * @param onBad told of rows that can't be read, which are left out
  */
 export async function latestAfter(
   tx: Tx,
   wanted: ReadonlyMap<string, readonly string[]>,
   seen: ReadonlyMap<string, LatestMark>,
+  onBad: OnBad = () => {},
 ): Promise<LatestChanges> {
   if (wanted.size === 0) return { rows: [], seen: new Map() }
   const asked = Array.from(wanted, ([feed, entities]) => ({ feed, entities, ...seen.get(feed) }))
@@ -290,12 +319,18 @@ export async function latestAfter(
     left join feed_latest l on l.store = s.id and (a.store is distinct from s.id or l.change > a.change)
       and l.id_entity in (select json_array_elements_text(a.entities))`)
   const marks = new Map(rows.map(({ feed, store, change }) => [feed, { store, change: Number(change) }]))
-  return {
-    rows: rows.flatMap(({ feed, columns, e, ms, v }) =>
-      e === null ? [] : [{ feed, entity: e, at: new Date(ms!), values: knownOf(columns, v!) }],
-    ),
-    seen: marks,
-  }
+  const found = readable(
+    rows.filter(({ e }) => e !== null),
+    ({ feed, e }) => `the newest row of ${e} of feed ${feed}`,
+    ({ feed, columns, e, ms, v }, problems) => {
+      if (ms! * 1000 >= firstMicros && ms! * 1000 < lastMicros)
+        return { feed, entity: e!, at: new Date(ms!), values: knownOf(columns, v!) }
+      problems.push({ path: 'time_instant', message: 'is not from 1700 to 2254' })
+      return null
+    },
+    onBad,
+  )
+  return { rows: found, seen: marks }
 }
 
 function knownOf(columns: readonly string[], text: string): ReadonlyMap<string, number> {

@@ -48,10 +48,13 @@ export function isWide({ columns }: FeedStore, { value }: KnownFeed): boolean {
   return value.columns.every(({ name }) => columns.includes(name))
 }
 
-/** The parts of a store, in the order of time. Bounded by `mostParts`. */
+/**
+ * The parts of a store, in the order of time. Bounded by `mostParts`. Whoever makes parts by SQL may make them without an end, and rows of
+ * `feed_parts` without a table, which are told of by `badParts`: nothing can be written there.
+ */
 export async function listParts(tx: Tx, { id }: FeedStore): Promise<(LaidPart & { readonly id: number })[]> {
   const micros = (column: typeof feedParts.since) =>
-    sql<string>`(extract(epoch from ${column}) * 1000000)::bigint`
+    sql<string>`(extract(epoch from least(greatest(${column}, ${firstInstant}), ${lastInstant})) * 1000000)::bigint`
   const rows = await tx
     .select({
       id: feedParts.id,
@@ -60,9 +63,22 @@ export async function listParts(tx: Tx, { id }: FeedStore): Promise<(LaidPart & 
       rows: feedParts.rows,
     })
     .from(feedParts)
-    .where(eq(feedParts.store, id))
+    .where(and(eq(feedParts.store, id), hasTable))
     .orderBy(asc(feedParts.since))
   return rows.map(({ since, until, ...part }) => ({ ...part, since: Number(since), until: Number(until) }))
+}
+
+const hasTable = sql`to_regclass('feed_rows_' || ${feedParts.store} || '_' || ${feedParts.id}) is not null`
+
+/** Rows of `feed_parts` that have no table, which no write of ours leaves, in words. Bound: a hundred. */
+export async function badParts(tx: Tx): Promise<string[]> {
+  const { rows } = await tx.execute<{ id: string; feed: string | null }>(sql`
+    select ${feedParts.id} as id, s.feed from feed_parts left join feed_stores s on s.id = feed_parts.store
+    where not ${hasTable} order by 1 limit 100`)
+  return rows.map(
+    ({ id, feed }) =>
+      `part ${id} of ${feed === null ? 'a feed that there is no more' : `feed ${feed}`} in the database can't be used: it has no table`,
+  )
 }
 
 /**
@@ -104,6 +120,11 @@ export async function prepareStore(
     )
   }
 }
+
+/** No row that was taken lies before it, */
+export const firstInstant = sql`'1700-01-01Z'::timestamptz`
+/** or behind it. */
+export const lastInstant = sql`'2255-01-01Z'::timestamptz`
 
 /** Microseconds since 1970 as an instant. */
 export function instantSql(micros: number): SQL {

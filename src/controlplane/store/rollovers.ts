@@ -11,12 +11,19 @@ import { and, asc, eq, inArray, notInArray, sql } from '../../../schema/drizzle.
 import { zones } from '../../../schema/zones.ts'
 import { formatZoneHead } from '../document/zone.ts'
 import type { KeyLayout, KeyRole, KeyState, SigningAlgorithm, ZoneSigning } from '../model/dnssec.ts'
-import { ControlError } from '../model/errors.ts'
-import type { Rollover, RolloverGoal, RolloverScope, ZoneRollover } from '../model/rollover.ts'
+import { ControlError, type Problem } from '../model/errors.ts'
+import {
+  type Rollover,
+  type RolloverGoal,
+  type RolloverScope,
+  rolloverGoals,
+  rolloverSteps,
+  type ZoneRollover,
+} from '../model/rollover.ts'
 import { listKeys, rolesOf } from './dnssec-keys.ts'
 import { raiseSerial } from './serial.ts'
 import { signingOf, signingRow } from './signing-columns.ts'
-import { bodyOf, checkExists, type WriteCondition } from './stored.ts'
+import { bodyOf, checkExists, type OnBad, readRows, type WriteCondition } from './stored.ts'
 import type { Tx, Write } from './transaction.ts'
 import { claimZone } from './zone-lock.ts'
 import { getZoneHead, type StoredZone } from './zones.ts'
@@ -49,8 +56,13 @@ export async function getRollover(tx: Tx, apex: string): Promise<OpenRollover | 
   return (await openRollovers(tx, apex))[0] ?? null
 }
 
-/** Those that are under way, in the order of apexes. @param apex of the one that is asked for; null for all */
-export async function openRollovers(tx: Tx, apex: string | null): Promise<OpenRollover[]> {
+/**
+ * Those that are under way, in the order of apexes. Throws `invalid` for a row that can't be read; with `onBad`, that is told, and it is
+ * left out.
+ *
+ * @param apex of the one that is asked for; null for all
+ */
+export async function openRollovers(tx: Tx, apex: string | null, onBad?: OnBad): Promise<OpenRollover[]> {
   const rows = await tx
     .select({
       rollover: dnssecRollovers,
@@ -61,12 +73,32 @@ export async function openRollovers(tx: Tx, apex: string | null): Promise<OpenRo
     .innerJoin(zones, eq(zones.apex, dnssecRollovers.apex))
     .where(apex === null ? undefined : eq(dnssecRollovers.apex, apex))
     .orderBy(asc(dnssecRollovers.apex))
-  return rows.flatMap(({ rollover, zone, nowMs }) => {
-    const { signing } = signingOf(zone)
-    if (signing === null) return []
-    const cachedUntil = zone.cachedUntil?.getTime() ?? 0
-    return [{ rollover: toRollover(rollover), signing, cachedUntil, nowMs }]
-  })
+  return readRows(
+    rows.filter(({ zone }) => signingOf(zone).signing !== null),
+    ({ zone }) => `the rollover of zone ${zone.apex}`,
+    ({ rollover, zone, nowMs }, problems) => {
+      checkRow(rollover, zone.cachedUntil, problems)
+      const cachedUntil = zone.cachedUntil?.getTime() ?? 0
+      const signing = signingOf(zone).signing!
+      return problems.length > 0 ? null : { rollover: toRollover(rollover), signing, cachedUntil, nowMs }
+    },
+    onBad,
+  )
+}
+
+/** What goes on by a time that is none would never go on, or at once. */
+function checkRow(row: Row, cachedUntil: Date | null, problems: Problem[]): void {
+  const { goal, step, startedAt, stepSince, countedFrom } = row
+  const words = { goal: rolloverGoals.includes(goal), step: rolloverSteps.includes(step) }
+  for (const [path, isOne] of Object.entries(words)) if (!isOne) problems.push({ path, message: 'is none' })
+  const times = {
+    started_at: startedAt,
+    step_since: stepSince,
+    counted_from: countedFrom,
+    cached_until: cachedUntil,
+  }
+  for (const [path, time] of Object.entries(times))
+    if (time !== null && Number.isNaN(time.getTime())) problems.push({ path, message: 'is no time' })
 }
 
 /** Begins one. Throws `conflict` when there is one already, or what is wanted does not fit the zone. @param begin what its first step is */

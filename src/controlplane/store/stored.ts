@@ -151,7 +151,8 @@ function follows(columns: readonly PgColumn[], after: readonly unknown[], newest
 
 /** Octets of what will be shown of an item: its fragment as it was written, where that is known. */
 function octetsAsShown(item: unknown): number {
-  const { value, written } = item as Partial<Stored<unknown>>
+  // Null: a row that can't be read, and is left out.
+  const { value, written } = (item ?? {}) as Partial<Stored<unknown>>
   return jsonOctets(written ?? value ?? item)
 }
 

@@ -1,3 +1,4 @@
+import { sql } from '../../../../schema/drizzle.ts'
 import { FeedWriter } from '../../../../src/controlplane/feeds/feed-writer.ts'
 import type { FeedRow } from '../../../../src/controlplane/model/feed-row.ts'
 import { parseInstant } from '../../../../src/controlplane/model/instant.ts'
@@ -181,6 +182,70 @@ export const feedRowsSuite: Suite = async (t, database) => {
       },
     ])
     t.same((await database.read((tx) => latestAfter(tx, wanted, next.seen))).rows, [])
+  })
+
+  await t.test('a row that is ahead of its time is the newest until one comes that is not', async (t) => {
+    const feed = feedOf('ahead', ['a'])
+    const store = async () => (await database.read((tx) => findStore(tx, feed)))!
+    const latest = async () => {
+      const of = await store()
+      const rows = await shown((tx, each) => readLatest(tx, of, feed, all, each))
+      return rows.map(({ entity, values }) => entity + values[0])
+    }
+    const [before, soon, tomorrow] = ['2026-06-01T11:00:00Z', '2026-06-01T12:00:50Z', '2026-06-02T11:00:00Z']
+    await writer.write(feed, [row('x', before, 1), row('y', tomorrow, 2), row('z', soon, 3)])
+    t.same(await latest(), ['x1', 'y2', 'z3'])
+    await writer.write(feed, [
+      row('x', tomorrow, 4),
+      row('y', before, 5),
+      row('z', '2026-06-01T12:00:00Z', 6),
+    ])
+    t.same(await latest(), ['x1', 'y5', 'z3'], 'a clock that is somewhat ahead is no matter')
+    await writer.write(feed, [
+      row('w', tomorrow, 7),
+      row('w', before, 8),
+      row('v', before, 9),
+      row('v', tomorrow, 9),
+    ])
+    t.same(await latest(), ['v9', 'w8', 'x1', 'y5', 'z3'], 'nor does it matter in which order they come')
+    const of = await store()
+    t.equal((await shown((tx, each) => readRows(tx, of, feed, all, each))).length, 10, 'all are kept')
+    await database.record((tx) =>
+      tx.execute(
+        sql`update feed_latest set time_instant = 'infinity' where store = ${of.id} and id_entity = 'x'`,
+      ),
+    )
+    t.same(await latest(), ['v9', 'w8', 'y5', 'z3'], 'what has no time is not shown')
+    await writer.write(feed, [row('x', before, 10)])
+    t.same(await latest(), ['v9', 'w8', 'x10', 'y5', 'z3'])
+  })
+
+  await t.test('parts that somebody made by SQL hold up no others', async (t) => {
+    const feed = feedOf('parted', ['a'])
+    await writer.write(feed, [row('x', '2026-05-01', 1)])
+    const store = (await database.read((tx) => findStore(tx, feed)))!
+    await database.record(async (tx) => {
+      for (const [since, until] of [
+        ['1980-01-01', '1990-01-01'],
+        ['2027-01-01', 'infinity'],
+      ]) {
+        await tx.execute(
+          sql`insert into feed_parts (store, since, until) values (${store.id}, ${since}, ${until})`,
+        )
+      }
+      await tx.execute(
+        sql`select make_feed_part(${store.id}::integer, '-infinity'::timestamptz, '1980-01-01'::timestamptz)`,
+      )
+    })
+    const given = ['1970-01-01', '1985-01-01', '2026-05-31'].map((at) => row('x', at, 1))
+    t.same(await new FeedWriter(database, () => now).write(feed, given), { changed: 3, expired: 0 })
+    t.equal((await shown((tx, each) => readRows(tx, store, feed, all, each))).length, 4)
+    const told: string[] = []
+    const retention = new FeedRetention(database, (reason) => void told.push(reason))
+    await retention.run([], now)
+    await retention.run([], now)
+    t.match(told, [/^part \d+ of feed parted in the database can't be used: it has no table$/, /feed parted/])
+    t.equal(told.length, 2, 'each is told once')
   })
 
   await t.test('rows that are older than the feed keeps are left out', async (t) => {
