@@ -93,12 +93,7 @@ export function apexRrsets(zone: UnsignedZone, keys: readonly SigningKey[]): Wir
 
 /** What the signatures of a book come to. */
 export function reportOf(apex: string, book: SignatureBook): SigningReport {
-  let expiresAt = Number.POSITIVE_INFINITY
-  let endsAt = 0
-  for (const { expiration } of book.values()) {
-    expiresAt = Math.min(expiresAt, expiration)
-    endsAt = Math.max(endsAt, expiration)
-  }
+  const { first: expiresAt, last: endsAt } = book.ends()
   const renewAt = expiresAt - signatureTimes.renewSeconds
   return { apex, expiresAt, endsAt, renewAt, signatures: book.size, made: 0, trouble: null }
 }
