@@ -26,21 +26,22 @@ const enable = defineCommand({
       type: 'string',
       value: 'NUMBER',
       choices: ['13', '15'],
-      summary: '13 (ECDSA P-256), which every validator knows, or 15 (Ed25519); 13 unless said otherwise',
+      summary:
+        '13 (ECDSA P-256), which every validator knows, or 15 (Ed25519); 13 unless the zone has another',
     },
     denial: {
       type: 'string',
       value: 'KIND',
       choices: ['nsec', 'nsec3'],
       summary:
-        'nsec, by which anybody can find all names of the zone, or nsec3, which hides them; nsec unless said otherwise',
+        'nsec, by which anybody can find all names of the zone, or nsec3, which hides them; nsec unless the zone has another',
     },
     keys: {
       type: 'string',
       value: 'LAYOUT',
       choices: keyLayouts,
       summary:
-        'csk, one key for all, or split, one for keys (KSK) and one for the rest (ZSK); csk unless said otherwise',
+        'csk, one key for all, or split, one for keys (KSK) and one for the rest (ZSK); csk unless the zone has another',
     },
     ...jsonOption,
     ...serverOptions,
@@ -56,12 +57,19 @@ const enable = defineCommand({
     },
   ],
   notes: 'Until the parent has that DS nobody validates, so nothing can break; take your time to look at it.',
-  async run({ zone }, { algorithm = '13', denial = 'nsec', keys, json = false, ...given }) {
+  async run({ zone }, { algorithm, denial, keys, json = false, ...given }) {
     const apex = parseApex(zone)
-    const layout = keys === undefined ? {} : { keys }
-    const body = { enabled: true, algorithm: algorithmOf(algorithm), denial, ...layout }
-    const reply = await ask(theServer(given, process.env), apex, '', { method: 'PUT', body })
+    // What is not said stays as it is in a zone that is signed.
+    const body = {
+      enabled: true,
+      ...(algorithm === undefined ? {} : { algorithm: algorithmOf(algorithm) }),
+      ...(denial === undefined ? {} : { denial }),
+      ...(keys === undefined ? {} : { keys }),
+    }
+    const reply = await ask(theServer(given, process.env), apex, '', { method: 'PATCH', body })
     if (json) return printJson(reply)
+    const trouble = reply.status.signatures?.trouble ?? null
+    if (trouble !== null) throw new Error(`zone ${apex} is to be signed, and can't be: ${trouble}`)
     const lines = ['signed. Its parent is to have:', ...dsLines(apex, reply, 'ds')]
     process.stdout.write(`${lines.join('\n')}\n`)
   },
@@ -81,6 +89,7 @@ const disable = defineCommand({
     const apex = parseApex(zone)
     const query = force ? '?force=true' : ''
     await theServer(given, process.env).ask(`${pathOf(apex)}${query}`, { method: 'DELETE' })
+    process.stdout.write(`zone ${apex} is not signed any more; its keys are kept\n`)
   },
 })
 

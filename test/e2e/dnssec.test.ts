@@ -159,7 +159,10 @@ async function disabled(t: Test, { daemon }: Signed): Promise<void> {
   const parent = await daemon.request(`/v1/zones/${apex}/dnssec`, { method: 'DELETE' })
   t.match(await parent.json(), { status: 409, detail: /its parent has 1 DS for it/ })
   await daemon.request('/v1/zones/test/rrsets/example/DS', { method: 'DELETE' })
-  await pooldns(daemon, 'dnssec', 'disable', apex)
+  t.equal(
+    await pooldns(daemon, 'dnssec', 'disable', apex),
+    'zone example.test is not signed any more; its keys are kept\n',
+  )
   await using client = await UdpClient.open(daemon.dns)
   const dnssecOk = { edns: { flags: 0x8000 } }
   const { answer } = readResponse(await client.insist(query('www.example.test', 'A', dnssecOk)))
@@ -203,6 +206,10 @@ t.test(
       /zone example\.test can't be signed, what was signed before is served: key \d+ of zone example\.test can't be opened: there is no key file/,
     )
     t.match(await delv(third, anchors, 'www', 'A'), good)
+    t.match(
+      await pooldns(third, 'dnssec', 'enable', apex).catch(({ stderr }) => stderr),
+      /zone example\.test is to be signed, and can't be: key \d+ of zone example\.test can't be opened/,
+    )
     await put(third, '/v1/zones/other.test', { soa })
     const other = await third.request('/v1/zones/other.test/dnssec', { method: 'PUT', json: {} })
     t.match(await other.json(), {
