@@ -5,9 +5,11 @@
  * - the oldest ones, as long as the rest has the rows that the feed keeps;
  * - all of a feed that was dropped, or declared anew.
  *
- * To drop one locks readers of its feed out for a moment. Where that would take long, since one of them is slow, it waits for the next
- * time. One process does it at a time; each part is a transaction.
+ * To drop one locks its feed for a moment, for which those who read it must have ended. Whoever comes meanwhile, to read or to write, waits
+ * behind, so it asks for a tenth of a second alone, some times, and then waits for the next time. One process does it at a time; each
+ * part is a transaction.
  */
+import { setTimeout as delay } from 'node:timers/promises'
 import { eq, sql } from '../../../schema/drizzle.ts'
 import { feedLatest, feedParts } from '../../../schema/feed-rows.ts'
 import type { Database } from './database.ts'
@@ -25,6 +27,7 @@ import {
   rowsOf,
 } from './feed-stores.ts'
 import { feedRetentionLock, tryLock } from './lock-rows.ts'
+import { isLockTimeout } from './postgres-errors.ts'
 import type { Tx } from './transaction.ts'
 
 interface Part extends LaidPart {
@@ -133,10 +136,25 @@ async function countRows(database: Database, store: FeedStore, parts: readonly P
   return counted
 }
 
-/** 1 when it was done, 0 while another process is at it. */
+const lockTimeoutMs = 100
+const tries = 10
+const betweenTriesMs = 500
+
+/** 1 when it was done, 0 while another process is at it. Throws when readers would not let go. */
 async function alone(database: Database, work: (tx: Tx) => Promise<unknown>): Promise<number> {
+  for (let nth = 1; ; nth++) {
+    try {
+      return await tryAlone(database, work)
+    } catch (error) {
+      if (nth === tries || !isLockTimeout(error)) throw error
+    }
+    await delay(betweenTriesMs, undefined, { ref: false })
+  }
+}
+
+function tryAlone(database: Database, work: (tx: Tx) => Promise<unknown>): Promise<number> {
   return database.record(async (tx) => {
-    if (database.kind === 'postgres') await tx.execute(sql`set local lock_timeout = '1s'`)
+    if (database.kind === 'postgres') await tx.execute(sql.raw(`set local lock_timeout = ${lockTimeoutMs}`))
     const { rows } = await tx.execute<{ mine: boolean }>(sql`select ${tryLock(feedRetentionLock)} as mine`)
     if (!rows[0]!.mine) return 0
     await work(tx)

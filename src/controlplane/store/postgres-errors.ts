@@ -86,7 +86,13 @@ export function unknownOutcome(error: unknown): unknown {
 /** Whether other writes would wait for nothing as this one did: the server does not answer, or somebody holds a lock. */
 export function holdsUpWrites(error: unknown): boolean {
   const cause = error instanceof ControlError ? (error.cause ?? error) : error
-  return meansDown(cause) || (cause instanceof pg.DatabaseError && cause.code === '55P03')
+  return meansDown(cause) || isLockTimeout(cause)
+}
+
+/** Whether a lock was not given in the time that there was for it. */
+export function isLockTimeout(error: unknown): boolean {
+  const cause = rootOf(error instanceof ControlError ? error.cause : error)
+  return cause instanceof pg.DatabaseError && cause.code === '55P03'
 }
 
 /** A `ControlError` for what the database did, or the error itself when it is neither weather nor bad data. */
