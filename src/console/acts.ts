@@ -61,7 +61,7 @@ export async function say(
   word: { readonly state: Word; readonly reason: string; readonly minutes: number | null },
 ): Promise<{ readonly override: OverrideReply; readonly behind: string | null }> {
   const { state, reason, minutes } = word
-  const until = minutes === null ? null : new Date(Date.now() + minutes * 60_000).toISOString()
+  const until = untilOf(minutes)
   const response = await ask(`${overridePath(target)}?wait=fleet`, {
     method: 'PUT',
     json: { state, reason, until },
@@ -82,6 +82,29 @@ export async function letBack({ pool, member }: Pick<Target, 'pool' | 'member'>)
   await ask(path`/v1/pools/${pool}/members/${member}/fail-back`, { method: 'POST' })
   refresh()
 }
+
+/** @param minutes null for as long as nobody takes it back */
+export async function sayOfService(
+  service: string,
+  {
+    state,
+    reason,
+    minutes,
+  }: { readonly state: Word; readonly reason: string; readonly minutes: number | null },
+): Promise<void> {
+  const json = { state, reason, until: untilOf(minutes) }
+  await ask(path`/v1/services/${service}/override?wait=fleet`, { method: 'PUT', json })
+  refresh()
+}
+
+export async function takeServiceBack(service: string): Promise<void> {
+  await ask(path`/v1/services/${service}/override`, { method: 'DELETE' })
+  refresh()
+}
+
+/** As the API takes an end. */
+const untilOf = (minutes: number | null) =>
+  minutes === null ? null : new Date(Date.now() + minutes * 60_000).toISOString()
 
 export const readOverride = (target: Pick<Target, 'pool' | 'member'>) =>
   get<OverrideReply>(overridePath(target))

@@ -4,9 +4,12 @@
  */
 import { batch, signal } from '@preact/signals'
 import type { SessionReply } from '../controlplane/api/console/session-routes.ts'
+import type { SignInReply } from '../controlplane/api/console/sign-in.ts'
 
 /** Who is signed in; null for nobody, undefined while that is not known. */
 export const session = signal<SessionReply | null | undefined>(undefined)
+/** The identity provider; null for none. */
+export const openid = signal<SignInReply['openid']>(null)
 /** Why somebody is asked to sign in again. */
 export const farewell = signal('')
 
@@ -116,11 +119,13 @@ export async function signOut(): Promise<void> {
   session.value = null
 }
 
-/** Finds out who is signed in; goes on until the server answers. */
+/** Finds out who is signed in; goes on until the server answers. Nobody is refused by it, for browsers tell of refusals in red. */
 export async function findSession(): Promise<void> {
   for (;;) {
     try {
-      session.value = await get<SessionReply>('/v1/session')
+      const found = await get<SignInReply>('/v1/sign-in')
+      openid.value = found.openid
+      session.value = found.session ? await get<SessionReply>('/v1/session') : null
       return
     } catch (error) {
       if (error instanceof ApiError && error.status === 401) return

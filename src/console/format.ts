@@ -54,3 +54,7 @@ export function list(names: readonly string[], most = 4): string {
 export function ms(value: number): string {
   return value < 10 ? `${value.toFixed(1)} ms` : `${Math.round(value)} ms`
 }
+
+/** A number a second. */
+export const rate = (value: number) =>
+  value >= 10 || value === 0 ? Math.round(value).toLocaleString('en') : value.toFixed(1)

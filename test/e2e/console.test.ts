@@ -1,89 +1,22 @@
 /** The console in a real browser, against a real daemon with real backends: what an operator sees and does at 3 am. */
-import { readFile } from 'node:fs/promises'
-import { createRequire } from 'node:module'
-import { type Browser, chromium, type Page } from 'playwright-core'
-import t, { type Test } from 'tap'
+import { createHash } from 'node:crypto'
+import t from 'tap'
+import { SessionSeal } from '../../src/controlplane/api/console/sealed-session.ts'
 import { type DaemonProcess, startDaemonProcess } from '../support/daemon.ts'
 import { freePort } from '../support/free-port.ts'
 import { temporaryDataFolder } from '../support/kept.ts'
 import { patienceMs } from '../support/patience.ts'
 import { startPostgres } from '../support/postgres.ts'
 import { startPostgresProxy } from '../support/postgres-proxy.ts'
-import { findProgram, missingPrograms } from '../support/program.ts'
+import { missingPrograms } from '../support/program.ts'
 import { askUntil } from './ask.ts'
+import { hasAccent, isAccessible, launch, openConsole, sees, signIn } from './console-browser.ts'
+import { changes } from './console-changes.ts'
+import { words } from './console-words.ts'
 import { eventually, putService, startBackend } from './fixture.ts'
 
 const skip = missingPrograms('chromium')
-const axePath = createRequire(import.meta.url).resolve('axe-core/axe.min.js')
 const name = 'www.example.test'
-
-async function launch(): Promise<Browser> {
-  const browser = await chromium.launch({
-    executablePath: findProgram('chromium')!,
-    timeout: patienceMs,
-    // Tests run as root in places.
-    args: ['--no-sandbox'],
-  })
-  return browser
-}
-
-/** A page that nobody has signed in on; whatever the browser has to complain of in it fails the test. */
-async function openConsole(t: Test, browser: Browser, http: string): Promise<Page> {
-  const context = await browser.newContext({ viewport: { width: 1280, height: 900 } })
-  t.teardown(() => context.close())
-  const page = await context.newPage()
-  page.setDefaultTimeout(patienceMs)
-  page.on('pageerror', (error) => t.fail(`${error.name}: ${error.message}`))
-  page.on('console', (message) => {
-    // Refused requests are told by the browser as well.
-    if (message.type() === 'error' && !/Failed to load resource/.test(message.text())) t.fail(message.text())
-  })
-  page.on('request', (request) => {
-    if (!request.url().startsWith(http)) t.fail(`it asks ${request.url()}`)
-  })
-  await page.goto(`${http}/console`)
-  return page
-}
-
-async function signIn(page: Page, token: string): Promise<void> {
-  await page.getByLabel('Token').fill(token)
-  await page.getByRole('button', { name: 'Sign in' }).click()
-}
-
-const headline = (page: Page) => page.locator('.headline')
-
-async function sees(page: Page, text: RegExp): Promise<void> {
-  await headline(page).filter({ hasText: text }).waitFor()
-}
-
-/** What axe finds that keeps somebody from using the page. */
-async function isAccessible(t: Test, page: Page, what: string): Promise<void> {
-  // By the browser's own door, which the page's policy does not close.
-  await page.evaluate(await readFile(axePath, 'utf8'))
-  const found = await page.evaluate(async () => {
-    const { axe } = globalThis as unknown as {
-      axe: { run(): Promise<{ violations: { id: string; impact: string; nodes: { html: string }[] }[] }> }
-    }
-    return (await axe.run()).violations.map(({ id, impact, nodes }) => ({ id, impact, html: nodes[0]?.html }))
-  })
-  t.same(
-    found.filter(({ impact }) => impact !== 'minor'),
-    [],
-    what,
-  )
-}
-
-/** Whether the chart has a pixel in the accent of the page as it is now. Runs in the page. */
-function hasAccent(): boolean {
-  const chart = document.querySelector<HTMLCanvasElement>('.chart canvas')
-  if (chart === null || chart.width === 0) return false
-  const sample = new OffscreenCanvas(1, 1).getContext('2d')!
-  sample.fillStyle = getComputedStyle(chart).getPropertyValue('--accent').trim()
-  sample.fillRect(0, 0, 1, 1)
-  const [accent] = new Uint32Array(sample.getImageData(0, 0, 1, 1).data.buffer)
-  const { data } = chart.getContext('2d')!.getImageData(0, 0, chart.width, chart.height)
-  return new Uint32Array(data.buffer).includes(accent!)
-}
 
 t.test('the console', { skip }, async (t) => {
   const postgres = await startPostgres()
@@ -152,8 +85,10 @@ t.test('the console', { skip }, async (t) => {
     await page.getByRole('button', { name: 'Find a member' }).click()
     await page.getByRole('button', { name: 'Drain… web/m1' }).click()
     const dialog = page.getByRole('dialog')
-    await dialog.getByText('web/m1 is answered no more; caches have forgotten it 2 s later.').waitFor()
+    await dialog.getByText('web/m1 is answered no more; safe to switch off 2 s later.').waitFor()
     await isAccessible(t, page, 'the dialog')
+    await dialog.getByRole('button', { name: 'Drain web/m1' }).click()
+    await dialog.getByText('Say why, for whoever looks at it next.').waitFor()
     await dialog.getByLabel('Why').fill('new disk')
     await dialog.getByRole('button', { name: 'Drain web/m1' }).click()
     await dialog.getByText(/Safe to switch off since/).waitFor()
@@ -184,6 +119,9 @@ t.test('the console', { skip }, async (t) => {
     await page.keyboard.press('Enter')
     await tabTo(/^Drain web\/m3$/)
     await page.keyboard.press('Enter')
+    // It asks why, and is there to be told.
+    await page.keyboard.type('a test')
+    await page.keyboard.press('Enter')
     await page.getByText(/Safe to switch off/).waitFor()
     await askUntil(daemon.dns, name, ['192.0.2.1', '192.0.2.2'])
     await page.keyboard.press('Escape')
@@ -194,6 +132,8 @@ t.test('the console', { skip }, async (t) => {
     await page.getByRole('button', { name: 'Close' }).press('Enter')
     t.pass()
   })
+
+  await words(t, { page, daemon, backend: backends[0]!, name })
 
   await t.test('who may only look sees nothing to press', async (t) => {
     const json = { name: 'wall', scopes: ['read'] }
@@ -225,129 +165,7 @@ t.test('the console', { skip }, async (t) => {
     t.same(await wall.context().cookies(`${daemon.http}/v1`), [])
   })
 
-  await t.test('an RRset: what is wrong is told at its field', async (t) => {
-    await page.goto(`${daemon.http}/console#/zones/example.test`)
-    await page.getByRole('button', { name: 'Add an RRset' }).click()
-    await page.getByLabel('Name').fill('mail')
-    await page.getByLabel('Type').fill('a')
-    await page.getByLabel('Data, a line each').fill('192.0.2.256')
-    const look = page.getByRole('button', { name: 'What would change?' })
-    await look.click()
-    await page
-      .locator('#field-data-trouble')
-      .filter({ hasText: /192\.0\.2\.256/ })
-      .waitFor()
-    await page.getByLabel('Data, a line each').fill('192.0.2.25')
-    await look.click()
-    const plan = page.getByRole('region', { name: 'The plan' })
-    await plan.getByText('mail.example.test A is answered so at once').waitFor()
-    await isAccessible(t, page, 'the zone')
-    t.equal((await daemon.request('/v1/zones/example.test/rrsets/mail/A')).status, 404, 'it is a plan')
-    await plan.getByRole('button', { name: 'Save' }).click()
-    await page.getByText('mail A is saved and served.').waitFor()
-    await askUntil(daemon.dns, 'mail.example.test', ['192.0.2.25'])
-  })
-
-  await t.test('a zone goes out as a master file, and comes back changed', async (t) => {
-    const [download] = await Promise.all([
-      page.waitForEvent('download'),
-      page.getByRole('button', { name: 'Export' }).click(),
-    ])
-    t.equal(download.suggestedFilename(), 'example.test.zone')
-    const text = await readFile(await download.path(), 'utf8')
-    t.match(text, /^mail\s.*192\.0\.2\.25$/m)
-    await page.getByRole('button', { name: 'Import a master file…' }).click()
-    const choose = (body: string) =>
-      page
-        .getByLabel(/^Master file/)
-        .setInputFiles({ name: 'example.test.zone', mimeType: 'text/plain', buffer: Buffer.from(body) })
-    const look = page.getByRole('button', { name: 'What would change?' })
-    await choose(`${text}broken A x\n`)
-    await look.click()
-    await page.getByText(/^line \d+, column \d+: broken A: /).waitFor()
-    await choose(text.replace('192.0.2.25', '192.0.2.27'))
-    await look.click()
-    const plan = page.getByRole('region', { name: 'The plan' })
-    await plan.getByText('192.0.2.27').waitFor()
-    await isAccessible(t, page, 'the import')
-    await plan.getByRole('button', { name: 'Replace example.test' }).click()
-    await page.getByText('example.test is imported and served').waitFor()
-    await askUntil(daemon.dns, 'mail.example.test', ['192.0.2.27'])
-    await page.getByRole('button', { name: 'Edit mail A' }).click()
-    await page.getByRole('button', { name: 'Remove…' }).click()
-    await plan.getByText('mail.example.test has no A any more').waitFor()
-    await page.getByRole('button', { name: 'Cancel' }).click()
-  })
-
-  await t.test('a monitor, a pool and a service by their forms', async (t) => {
-    const look = page.getByRole('button', { name: 'What would change?' })
-    const plan = page.getByRole('region', { name: 'The plan' })
-    const save = async () => {
-      await plan.getByRole('button', { name: 'Save' }).click()
-      await page.getByRole('button', { name: 'Read it again' }).waitFor()
-    }
-    await page.getByRole('link', { name: 'Settings' }).click()
-    await page.getByRole('link', { name: 'New monitor' }).click()
-    await page.getByLabel('Name', { exact: true }).fill('fixed')
-    await page.getByLabel('type').selectOption('static')
-    await page.getByLabel('state').selectOption('up')
-    await look.click()
-    await plan.getByText('add monitor').waitFor()
-    await save()
-    await page.getByRole('link', { name: 'Settings' }).click()
-    await page.getByRole('link', { name: 'New pool' }).click()
-    await page.getByLabel('Name', { exact: true }).fill('made')
-    await page.getByLabel('A field to add', { exact: true }).selectOption('members')
-    await page.getByRole('button', { name: 'Add members' }).click()
-    await page.getByLabel('Name of one to add to members').fill('fra-1')
-    await page.getByRole('button', { name: 'Add to members' }).click()
-    await page.getByRole('button', { name: 'Add members.fra-1.address' }).click()
-    await page.getByLabel('address', { exact: true }).fill('192.0.2.256')
-    await look.click()
-    await page
-      .locator('[id="field-members.fra-1.address-trouble"]')
-      .filter({ hasText: /address/ })
-      .waitFor()
-    t.equal(await page.getByLabel('address', { exact: true }).getAttribute('aria-invalid'), 'true')
-    await isAccessible(t, page, 'the form')
-    // The text is the same thing, and may be changed as well.
-    const text = page.getByLabel('The same as text (YAML)')
-    await eventually(async () => (await text.inputValue()).includes('192.0.2.256') || undefined)
-    await text.fill('monitor: fixed\nmembers: [')
-    await page.getByText('The form comes back when the text can be read.').waitFor()
-    await text.fill('monitor: fixed\nmembers:\n  fra-1: { address: 192.0.2.99 }\n')
-    await page.getByLabel('monitor', { exact: true }).waitFor()
-    t.equal(await page.getByLabel('monitor', { exact: true }).inputValue(), 'fixed')
-    await look.click()
-    await plan.getByText('add pool').waitFor()
-    await save()
-    await page.getByRole('link', { name: 'Settings' }).click()
-    await page.getByRole('link', { name: 'New service' }).click()
-    await page.getByLabel('Name', { exact: true }).fill('made.example.test')
-    await page.getByRole('button', { name: 'Add to pools' }).click()
-    await page.getByLabel('1', { exact: true }).fill('nowhere')
-    await look.click()
-    await page
-      .locator('[id="field-pools[0]-trouble"]')
-      .filter({ hasText: /nowhere/ })
-      .waitFor()
-    await page.getByLabel('1', { exact: true }).fill('made')
-    await look.click()
-    await plan.getByText('made 0\u00a0% → 100\u00a0%').waitFor()
-    await isAccessible(t, page, 'its plan')
-    await save()
-    await askUntil(daemon.dns, 'made.example.test', ['192.0.2.99'])
-    await page.getByRole('button', { name: 'Remove…' }).click()
-    await plan.getByText('nobody would be answered').waitFor()
-    await plan.getByRole('button', { name: 'Remove service made.example.test' }).click()
-    await page.getByRole('link', { name: 'New service' }).waitFor()
-    t.equal((await daemon.request('/v1/services/made.example.test')).status, 404)
-    await page.getByRole('link', { name: 'made', exact: true }).click()
-    await page.getByLabel('monitor', { exact: true }).waitFor()
-    await page.getByRole('button', { name: 'Remove…' }).click()
-    await plan.getByRole('button', { name: 'Remove pool made' }).click()
-    await page.getByRole('link', { name: 'New service' }).waitFor()
-  })
+  await changes(t, page, daemon)
 
   await t.test('a change of the document is planned, made, and taken back', async (t) => {
     const revision = ((await (await daemon.request('/v1/overview')).json()) as { revision: number }).revision
@@ -370,6 +188,22 @@ t.test('the console', { skip }, async (t) => {
     await page.getByText(`The configuration is that of revision ${revision} again.`).waitFor()
     const service = (await (await daemon.request(`/v1/services/${name}`)).json()) as { ttl: unknown }
     t.equal(service.ttl, 2)
+  })
+
+  await t.test('where nobody was for half an hour somebody has to sign in again', async (t) => {
+    const context = page.context()
+    const [cookie] = await context.cookies(`${daemon.http}/v1`)
+    const seal = new SessionSeal(createHash('sha256').update(daemon.token).digest())
+    const session = seal.open(cookie!.value, cookie!.name, Date.now())!
+    // As it would be then: nobody can wait for it here.
+    const usedAt = Date.now() - 31 * 60_000
+    const idle = seal.seal({ ...session, begunAt: usedAt, usedAt }, cookie!.name)!
+    await context.addCookies([{ ...cookie!, value: idle }])
+    await page.getByText('You were signed out: nobody was here for a while').waitFor()
+    await signIn(page, daemon.token)
+    await page.getByRole('link', { name: 'Overview', exact: true }).click()
+    await sees(page, /The service is up/)
+    t.pass()
   })
 
   await t.test('without the database it goes on, and says what has to wait', async (t) => {

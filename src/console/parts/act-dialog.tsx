@@ -19,6 +19,7 @@ import {
 import { may, wordsOf } from '../api.ts'
 import { EffectText } from './effect.tsx'
 import { SafeAt } from './safe-at.tsx'
+import { WhyAndUntil } from './why.tsx'
 
 const acts = [
   {
@@ -28,14 +29,6 @@ const acts = [
   },
   { word: 'down', name: 'Force down', does: 'Take it for down, whatever its probes say.' },
   { word: 'up', name: 'Force up', does: 'Answer with it, whatever its probes say.' },
-] as const
-
-const ends = [
-  { minutes: 30, name: 'in 30 minutes' },
-  { minutes: 60, name: 'in an hour' },
-  { minutes: 240, name: 'in 4 hours' },
-  { minutes: 1440, name: 'in a day' },
-  { minutes: null, name: 'when somebody takes it back' },
 ] as const
 
 export function ActDialog() {
@@ -72,6 +65,8 @@ function Act({ target, close }: { readonly target: Target; readonly close: () =>
   const [done, setDone] = useState<Done | null>(null)
   const [trouble, setTrouble] = useState('')
   const [isBusy, setBusy] = useState(false)
+  const [isMissing, setMissing] = useState(false)
+  const why = useRef<HTMLInputElement>(null)
   const whom = word === null && held !== null ? { ...target, ...heldTarget(held) } : target
   const attempt = async (work: () => Promise<Done>) => {
     setBusy(true)
@@ -91,6 +86,11 @@ function Act({ target, close }: { readonly target: Target; readonly close: () =>
   const submit = (event: Event) => {
     event.preventDefault()
     if (word === null) return void undo(whom)
+    if (reason.trim() === '') {
+      setMissing(true)
+      why.current?.focus()
+      return
+    }
     void attempt(async () => ({ kind: 'said', ...(await say(target, { state: word, reason, minutes })) }))
   }
   if (done !== null) return <Outcome {...{ done, target: whom, trouble, isBusy, undo, close }} />
@@ -123,30 +123,11 @@ function Act({ target, close }: { readonly target: Target; readonly close: () =>
         )}
       </fieldset>
       {word === null || !may('override') ? null : (
-        <div class="fields">
-          <label>
-            Why
-            <input
-              value={reason}
-              maxLength={500}
-              placeholder="new disk"
-              onInput={({ currentTarget }) => setReason(currentTarget.value)}
-            />
-          </label>
-          <label>
-            Ends
-            <select
-              value={String(minutes)}
-              onChange={({ currentTarget: { value } }) => setMinutes(value === 'null' ? null : Number(value))}
-            >
-              {ends.map(({ minutes, name }) => (
-                <option key={name} value={String(minutes)}>
-                  {name}
-                </option>
-              ))}
-            </select>
-          </label>
-        </div>
+        <WhyAndUntil
+          {...{ reason, setReason, minutes, setMinutes }}
+          isMissing={isMissing && reason.trim() === ''}
+          field={why}
+        />
       )}
       <Foreseen whom={whom} word={word} />
       <p class="error" role="alert">

@@ -26,7 +26,7 @@ export function EffectText({ effect }: { readonly effect: EffectReply }) {
               {pool}/{member}
               {address === undefined ? '' : ` ${address}`}
             </strong>{' '}
-            is answered no more; caches have forgotten it {span(safeAfterSeconds * 1_000)} later.
+            is answered no more; safe to switch off {span(safeAfterSeconds * 1_000)} later.
           </li>
         ))}
       </ul>

@@ -54,16 +54,16 @@ export function Gradual({ changes }: { readonly changes: readonly Change[] }) {
                 )),
               )}
             </ul>
-            {may('write')
-              ? acts
-                  .filter(({ phases }) => (phases as readonly string[]).includes(change.phase))
-                  .map(({ verb, name }) => (
-                    <button key={verb} type="button" onClick={() => void tell(change.id, verb)}>
-                      {name}
-                      <span class="unseen"> change {change.id}</span>
-                    </button>
-                  ))
-              : null}
+            <div class="buttons start">
+              {(may('write') ? acts : [])
+                .filter(({ phases }) => (phases as readonly string[]).includes(change.phase))
+                .map(({ verb, name }) => (
+                  <button key={verb} type="button" onClick={() => void tell(change.id, verb)}>
+                    {name}
+                    <span class="unseen"> change {change.id}</span>
+                  </button>
+                ))}
+            </div>
           </li>
         ))}
       </ul>

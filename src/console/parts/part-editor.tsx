@@ -25,19 +25,29 @@ export function PartEditor({ schema, schemas, body, effective, problems, change 
   const [unread, setUnread] = useState('')
   /** What the text says, so that it is not written anew under who types it. */
   const said = useRef<unknown>(undefined)
+  const writing = useRef<AbortController | undefined>(undefined)
   const reading = useRef<ReturnType<typeof setTimeout> | undefined>(undefined)
   useEffect(() => {
     if (said.current === body || body === null) return
-    const timer = setTimeout(async () => {
+    const gone = new AbortController()
+    writing.current = gone
+    const write = async () => {
       const { stringify } = await yaml()
+      // Somebody types already.
+      if (gone.signal.aborted) return
       said.current = body
       setUnread('')
       setText(stringify(body, { lineWidth: 0 }))
-    }, settleMs)
-    return () => clearTimeout(timer)
+    }
+    const timer = setTimeout(write, said.current === undefined ? 0 : settleMs)
+    return () => {
+      clearTimeout(timer)
+      gone.abort()
+    }
   }, [body])
   const type = (typed: string) => {
     setText(typed)
+    writing.current?.abort()
     clearTimeout(reading.current)
     reading.current = setTimeout(async () => {
       const { parse } = await yaml()

@@ -1,11 +1,10 @@
 /** Queries a second and how long they take, as long as the page is open: from differences of what the node has counted. */
 import { signal } from '@preact/signals'
-import { useEffect, useRef } from 'preact/hooks'
-import uPlot from 'uplot'
-import 'uplot/dist/uPlot.min.css'
+import { useEffect } from 'preact/hooks'
 import type { TrafficReply } from '../../controlplane/api/operations/traffic.ts'
 import { get, session } from '../api.ts'
-import { ms } from '../format.ts'
+import { ms, rate } from '../format.ts'
+import { Chart } from './chart.tsx'
 
 const everyMs = 2_000
 /** Ten minutes. */
@@ -94,71 +93,11 @@ export function Traffic() {
           <dd>{drops}</dd>
         </div>
       </dl>
-      <Chart />
+      <Chart
+        label="Queries a second over the last minutes"
+        times={points.value.map(({ at }) => at)}
+        lines={[{ name: 'queries a second', values: points.value.map(({ perSecond }) => perSecond) }]}
+      />
     </section>
-  )
-}
-
-const rate = (value: number) =>
-  value >= 10 || value === 0 ? Math.round(value).toLocaleString('en') : value.toFixed(1)
-
-const timeOfDay = (seconds: number) => new Date(seconds * 1_000).toLocaleTimeString('en-GB')
-
-function Chart() {
-  const box = useRef<HTMLDivElement>(null)
-  const plot = useRef<uPlot | null>(null)
-  useEffect(() => {
-    const element = box.current!
-    const style = getComputedStyle(element)
-    // Read anew with each drawing: the system may turn dark while the page is open.
-    const colour = (name: string) => () => style.getPropertyValue(name).trim()
-    const grid = { stroke: colour('--line'), width: 1 }
-    const axis = { stroke: colour('--quiet'), grid, ticks: grid }
-    plot.current = new uPlot(
-      {
-        width: element.clientWidth,
-        height: 150,
-        legend: { show: false },
-        cursor: { show: false },
-        scales: {
-          x: { range: (_plot, low, high) => [Math.min(low, high - 60), high] },
-          y: { range: (_plot, _low, high) => [0, Math.max(1, high * 1.1)] },
-        },
-        axes: [
-          { ...axis, values: (_plot, times) => times.map(timeOfDay) },
-          { ...axis, size: 56 },
-        ],
-        series: [
-          {},
-          { label: 'queries a second', stroke: colour('--accent'), width: 2, points: { show: false } },
-        ],
-      },
-      [[], []],
-      element,
-    )
-    const observer = new ResizeObserver(() =>
-      plot.current?.setSize({ width: element.clientWidth, height: 150 }),
-    )
-    observer.observe(element)
-    const dark = matchMedia('(prefers-color-scheme: dark)')
-    const redraw = () => plot.current?.redraw()
-    dark.addEventListener('change', redraw)
-    return () => {
-      observer.disconnect()
-      dark.removeEventListener('change', redraw)
-      plot.current?.destroy()
-    }
-  }, [])
-  useEffect(() => {
-    plot.current?.setData([points.value.map(({ at }) => at), points.value.map(({ perSecond }) => perSecond)])
-  }, [points.value])
-  return (
-    <div
-      ref={box}
-      class="chart"
-      role="img"
-      aria-label="Queries a second over the last minutes"
-      hidden={points.value.length < 2}
-    />
   )
 }

@@ -251,9 +251,12 @@ export function EitherField(props: FieldProps & { readonly of: readonly Alternat
   const description = resolved(props.schema, schemas).description
   return (
     <div class="either">
-      <label>
-        <span class="what">{what}</span>
+      <p class="alternatives">
+        <label class="what" for={`${idOf(path)}-as`}>
+          {what}
+        </label>
         <select
+          id={`${idOf(path)}-as`}
           value={String(chosen)}
           onChange={({ currentTarget }) =>
             set(carriedTo(of[Number(currentTarget.value)]!.schema, value, schemas))
@@ -265,7 +268,7 @@ export function EitherField(props: FieldProps & { readonly of: readonly Alternat
             </option>
           ))}
         </select>
-      </label>
+      </p>
       <Field
         {...props}
         schema={{ ...resolved(schema, schemas), ...(description === undefined ? {} : { description }) }}

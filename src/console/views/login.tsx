@@ -1,6 +1,6 @@
-import { useEffect, useRef, useState } from 'preact/hooks'
-import type { SignInFailure, SignInReply } from '../../controlplane/api/console/sign-in.ts'
-import { get, signIn, wordsOf } from '../api.ts'
+import { useRef, useState } from 'preact/hooks'
+import type { SignInFailure } from '../../controlplane/api/console/sign-in.ts'
+import { openid, signIn, wordsOf } from '../api.ts'
 
 /** What the server says in the address of the page when it has signed nobody in. */
 const failures: Readonly<Record<SignInFailure, string>> = {
@@ -22,16 +22,7 @@ const failureAtStart = takeFailure()
 /** @param why somebody is asked for a token again */
 export function Login({ why }: { readonly why: string }) {
   const [trouble, setTrouble] = useState('')
-  const [openid, setOpenid] = useState<SignInReply['openid']>(null)
-  useEffect(() => {
-    const gone = new AbortController()
-    // Without an answer there is still the token.
-    get<SignInReply>('/v1/sign-in', { signal: gone.signal }).then(
-      (reply) => setOpenid(reply.openid),
-      () => undefined,
-    )
-    return () => gone.abort()
-  }, [])
+  const provider = openid.value
   const [isBusy, setBusy] = useState(false)
   const field = useRef<HTMLInputElement>(null)
   const submit = async (event: Event) => {
@@ -62,10 +53,10 @@ export function Login({ why }: { readonly why: string }) {
           {failureAtStart}
         </p>
       )}
-      {openid === null ? null : (
+      {provider === null ? null : (
         <>
-          <a class="button primary" href={openid.url}>
-            Sign in with {openid.title}
+          <a class="button primary" href={provider.url}>
+            Sign in with {provider.title}
           </a>
           <p class="or">or with a token</p>
         </>
@@ -85,7 +76,7 @@ export function Login({ why }: { readonly why: string }) {
         <p id="token-trouble" class="error" role="alert">
           {trouble}
         </p>
-        <button type="submit" class={openid === null ? 'primary' : ''} disabled={isBusy}>
+        <button type="submit" class={provider === null ? 'primary' : ''} disabled={isBusy}>
           {isBusy ? 'Signing in…' : 'Sign in'}
         </button>
         <p id="token-help" class="help">

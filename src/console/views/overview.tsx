@@ -11,6 +11,7 @@ import { ActButton } from '../parts/act-button.tsx'
 import { FindMember } from '../parts/find-member.tsx'
 import { Gradual } from '../parts/gradual.tsx'
 import { SafeAt } from '../parts/safe-at.tsx'
+import { TakeServiceBack } from '../parts/service-word.tsx'
 import { ShareBar } from '../parts/share-bar.tsx'
 import { State } from '../parts/state.tsx'
 import { Traffic } from '../parts/traffic.tsx'
@@ -117,6 +118,7 @@ function Overrides({ seen: { overrides, serviceOverrides, more } }: Props) {
               {reason === '' ? 'No reason given' : reason} – {status.actor}, <Since at={status.since} /> ago,{' '}
               {until === null ? 'until it is taken back' : `until ${clock(until)}`}
             </p>
+            {may('override') ? <TakeServiceBack name={service} /> : null}
           </li>
         ))}
       </ul>

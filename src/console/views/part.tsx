@@ -85,9 +85,9 @@ export function PartView({ kind, name: given }: { readonly kind: PartKind; reado
   }
   const load = () =>
     attempt(async () => {
-      const all = await findSchemas()
+      const [all, there] = await Promise.all([findSchemas(), given === null ? null : read(kind, given)])
+      // All at once: what can be pressed goes by what was read.
       setKnown(all)
-      const there = given === null ? null : await read(kind, given)
       setFound(there)
       setBody(there === null ? emptyOf(schemaOf[kind], all) : there.body)
       setTried(null)
@@ -147,7 +147,7 @@ export function PartView({ kind, name: given }: { readonly kind: PartKind; reado
           />
         </div>
       ) : null}
-      {known === null || (given !== null && found === null) ? (
+      {known === null ? (
         trouble === '' ? (
           <p>Looking…</p>
         ) : null

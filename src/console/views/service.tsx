@@ -7,11 +7,15 @@ import { ApiError, get, may, wordsOf } from '../api.ts'
 import { clock, count, list, percent, span } from '../format.ts'
 import { happened, overview, serverNow } from '../live.ts'
 import { ActButton } from '../parts/act-button.tsx'
+import { Answers } from '../parts/answers.tsx'
 import { clientsText } from '../parts/effect.tsx'
+import { Gradual } from '../parts/gradual.tsx'
 import { ProbeStrip } from '../parts/probe-strip.tsx'
+import { ServiceWord } from '../parts/service-word.tsx'
 import { ShareBar } from '../parts/share-bar.tsx'
 import { State } from '../parts/state.tsx'
 import { VirtualList } from '../parts/virtual-list.tsx'
+import { linkTo } from '../router.ts'
 import { answeredGroups, useShares } from './overview.tsx'
 
 type Explained = ExplainReply['services'][number]
@@ -39,6 +43,7 @@ export function ServiceView({ name }: { readonly name: string }) {
         <h1>
           {status === undefined ? null : <State state={status.state} />} {name}
         </h1>
+        <a href={linkTo.part('service', name)}>{may('write') ? 'Change it' : 'Its settings'}</a>
         {status === undefined ? null : (
           <p>
             {status.reason}
@@ -47,7 +52,9 @@ export function ServiceView({ name }: { readonly name: string }) {
           </p>
         )}
       </section>
-      <Shares shares={shares} />
+      <Shares shares={shares} pools={service?.pools ?? []} />
+      <Answers name={name} shares={shares} />
+      <Gradual changes={changesOf(name)} />
       <section aria-labelledby="explain">
         <h2 id="explain">What a client is answered</h2>
         {isNone ? <p>{name} is no service that you may see.</p> : null}
@@ -63,9 +70,16 @@ export function ServiceView({ name }: { readonly name: string }) {
       {service?.pools.map((pool) => (
         <PoolPart key={pool.name} pool={pool} shares={shares} />
       ))}
+      <ServiceWord name={name} />
     </>
   )
 }
+
+/** Gradual changes that move its shares. */
+const changesOf = (name: string) =>
+  overview.value?.gradualChanges.filter(({ parts }) =>
+    parts.some((part) => part.kind === 'service' && part.name === name),
+  ) ?? []
 
 const moodOf = (state: string | undefined) =>
   state === 'down' ? 'bad' : state === 'degraded' ? 'doubt' : state === 'up' ? 'good' : ''
@@ -100,8 +114,14 @@ function useExplained(name: string, { client, type }: Asked) {
   return { reply, trouble }
 }
 
-function Shares({ shares }: { readonly shares: SharesReply | null }) {
+function Shares({ shares, pools }: { readonly shares: SharesReply | null; readonly pools: readonly Pool[] }) {
   if (shares === null) return null
+  const several = pools
+    .filter(
+      ({ answers, select, members }) =>
+        (answers ?? (select === 'all' ? 2 : 1)) > 1 && members.filter((each) => each.answers).length > 1,
+    )
+    .map(({ name }) => name)
   const groups = answeredGroups(shares)
   const moreGroups = shares.moreGroups + Math.max(0, groups.length - 8)
   return (
@@ -120,6 +140,14 @@ function Shares({ shares }: { readonly shares: SharesReply | null }) {
           <GroupBars group={group} />
         </div>
       ))}
+      {several.length === 0 ? null : (
+        <p>
+          <small>
+            A share is how often a member stands first in an answer. Answers of {list(several)} have others
+            behind it, so a member is in more answers than its share says.
+          </small>
+        </p>
+      )}
       {moreGroups > 0 ? <p>{moreGroups} kinds of clients more.</p> : null}
     </section>
   )
@@ -274,7 +302,10 @@ function PoolPart({ pool, shares }: { readonly pool: Pool; readonly shares: Shar
         ) : null}
       </div>
       <p>
-        {pool.reason} · {pool.select}
+        <a href={linkTo.part('pool', pool.name)}>
+          Settings<span class="unseen"> of pool {pool.name}</span>
+        </a>{' '}
+        · {pool.reason} · {pool.select}
         {pool.monitor === null ? ' · not monitored' : ` · monitor ${pool.monitor}`} ·{' '}
         {count(all.length, 'member')}
       </p>

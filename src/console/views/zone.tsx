@@ -132,13 +132,15 @@ interface Dnssec {
 /** Whether it is signed, and for how long that is good. */
 function Signatures({ apex }: { readonly apex: string }) {
   const [found, setFound] = useState<Dnssec | null>(null)
+  // Keys and signatures change without a revision, too.
+  const turn = Math.floor((overview.value === null ? 0 : Date.parse(overview.value.at)) / 10_000)
   useEffect(() => {
     const gone = new AbortController()
     get<Dnssec>(path`/v1/zones/${apex}/dnssec`, { signal: gone.signal })
       .then(setFound)
       .catch(() => undefined)
     return () => gone.abort()
-  }, [apex])
+  }, [apex, turn, overview.value?.revision])
   if (found === null) return null
   if (!found.enabled) return <p>Not signed.</p>
   const { keys, signatures } = found.status

@@ -155,11 +155,13 @@ t.test('people sign in by their provider', async (t) => {
 
   await t.test('which the page is told of', async (t) => {
     const { body } = await harness.call('GET', '/v1/sign-in', undefined, { token: null })
-    t.same(body, { openid: { title: 'Example', url: `${harness.origin}${beginPath}` } })
+    const openid = { title: 'Example', url: `${harness.origin}${beginPath}` }
+    t.same(body, { openid, session: false })
   })
 
   await t.test('and do under their names what their group may', async (t) => {
     const browser = await signIn(ground, ann)
+    t.match((await ask(browser, 'GET', '/v1/sign-in')).body, { session: true })
     const { body } = await ask(browser, 'GET', '/v1/session')
     t.match(body, { actor: 'person:ann@example.test', scopes: ['read', 'write', 'override'], limits: null })
     t.equal(body.tokenExpiresAt, null)
@@ -360,7 +362,10 @@ t.test('in a browser', { skip: missingPrograms('chromium') }, async (t) => {
 
 t.test('a server without a provider', async (t) => {
   await using harness = await startHarness(await postgres.createDatabase())
-  t.same((await harness.call('GET', '/v1/sign-in', undefined, { token: null })).body, { openid: null })
+  t.same((await harness.call('GET', '/v1/sign-in', undefined, { token: null })).body, {
+    openid: null,
+    session: false,
+  })
   for (const path of [beginPath, `${beginPath}/callback`])
     t.equal((await harness.call('GET', path, undefined, { token: null })).status, 404)
 })

@@ -2,7 +2,7 @@
 import type { FastifyInstance } from 'fastify'
 import Type from 'typebox'
 import type { Ground } from '../context.ts'
-import { json, NoQuery } from '../schemas.ts'
+import { json, NoQuery, problems } from '../schemas.ts'
 
 /** Where a browser begins with the identity provider. */
 export const beginPath = '/v1/session/openid'
@@ -16,18 +16,22 @@ const SignInView = Type.Object(
       additionalProperties: false,
       description: 'the identity provider, and where a browser begins with it; null for none',
     }),
+    session: Type.Boolean({
+      description: 'whether the browser that asks has a session that has not ended',
+    }),
   },
   { title: 'SignIn' },
 )
 /** As a client reads it. */
 export interface SignInReply {
   readonly openid: { readonly title: string; readonly url: string } | null
+  readonly session: boolean
 }
 
 /** Why nobody was signed in, in the address of the page: `console/views/login.tsx` has the sentences. */
 export type SignInFailure = 'denied' | 'provider' | 'stale' | 'rights'
 
-export function signInRoute(app: FastifyInstance, { identityProvider = null }: Ground): void {
+export function signInRoute(app: FastifyInstance, { identityProvider = null, now }: Ground): void {
   const openid =
     identityProvider === null
       ? null
@@ -37,11 +41,11 @@ export function signInRoute(app: FastifyInstance, { identityProvider = null }: G
     operationId: 'getSignIn',
     summary: 'How people sign in to the console, beside by a token',
     querystring: NoQuery,
-    response: { 200: json('What there is.', SignInView) },
+    response: { 200: json('What there is.', SignInView), ...problems() },
   }
   app.get(
     '/v1/sign-in',
     { schema, config: { access: 'open' } },
-    async (): Promise<SignInReply> => ({ openid }),
+    async (request): Promise<SignInReply> => ({ openid, session: app.sessions.of(request, now()) !== null }),
   )
 }
