@@ -12,6 +12,7 @@ import type { AnswerNode, PlanNode } from '../../../src/dataplane/image/plan-tre
 import { only } from '../../../src/dataplane/image/serving-set.ts'
 import { ServingState } from '../../../src/dataplane/image/state.ts'
 import { allocateSample } from '../../../src/dataplane/sample.ts'
+import { allocateTapRing } from '../../../src/dataplane/tap-ring.ts'
 import { hostnameToWire } from '../../../src/dataplane/wire/name.ts'
 import { query, u16Octets } from '../../support/dns-client.ts'
 import { TestSigner } from '../test-signer.ts'
@@ -113,9 +114,13 @@ state.apply({
     rateLimit: { perSecond: 200, slip: 2, logOnly: false, exempt: [] },
   }),
 })
+const ring = allocateTapRing()
+/** Where the ring is written and read (`tap-ring.ts`). */
+const positions = new Int32Array(ring, 0, 2)
 const responder = new Responder(state, new Counters(allocateCounters()), {
   stream: false,
   sample: allocateSample(1),
+  tap: ring,
 })
 const client = new Client()
 const address = Uint8Array.of(198, 51, 100, 1)
@@ -165,7 +170,26 @@ const kinds: Readonly<Record<string, readonly Uint8Array[]>> = {
   ),
 }
 
-for (const [kind, requests] of Object.entries(kinds)) {
+for (const [kind, requests] of Object.entries(kinds)) measure(kind, requests)
+// And with a collector that is told of each.
+state.apply({
+  generation: 3,
+  settings: only({
+    ...state.settings,
+    tap: {
+      to: { path: '' },
+      queries: true,
+      responses: true,
+      every: 1,
+      identity: 'node-1',
+      version: 'pooldns',
+    },
+  }),
+  labels: candidates.map(({ counter }) => [counter, Buffer.from(`service=www pool=web member=m${counter}`)]),
+})
+for (const kind of ['hit', 'service']) measure(`told ${kind}`, kinds[kind]!)
+
+function measure(kind: string, requests: readonly Uint8Array[]): void {
   for (let round = 0; round < rounds; round++) {
     console.log(`begin ${kind}`)
     answer(requests, queries)
@@ -176,6 +200,8 @@ for (const [kind, requests] of Object.entries(kinds)) {
 function answer(requests: readonly Uint8Array[], count: number): void {
   for (let i = 0; i < count; i++) {
     if (i % 64 === 0) responder.clock.tick()
+    // A reader that is told what it has without looking at it, which would be garbage.
+    if (i % 1024 === 0) Atomics.store(positions, 1, Atomics.load(positions, 0))
     const request = requests[i % requests.length]!
     client.setOctets(address, 0, 4)
     responder.respond(request, request.length, client, out)

@@ -50,6 +50,12 @@ const slips: [string, (text: string) => string, RegExp][] = [
   ['iam.tf', (text) => text.replaceAll('main.arn', 'main.ar'), /the provider tells no ar/],
   ['alarms.tf', (text) => text.replaceAll('aws_lb.dns', 'aws_lb.main'), /there is no such resource/],
   ['network.tf', (text) => text.replaceAll('local.nats', 'local.nat'), /local\.nat: it is declared nowhere/],
+  ['network.tf', (text) => text.replaceAll('var.egress', 'var.exits'), /var\.exits: it is declared nowhere/],
+  [
+    'secrets.tf',
+    (text) => text.replace('var.database_ca_file}', 'var.database_ca}'),
+    /var\.database_ca: it is declared nowhere/,
+  ],
   ['variables.tf', (text) => `${text}\nvariable "unused" {}\n`, /var\.unused: nobody uses it/],
 ]
 
