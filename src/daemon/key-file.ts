@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import type { Config } from '../config.ts'
 import { type KeyFile, readKeyFile, readOrMakeKeyFile } from '../controlplane/dnssec/key-file.ts'
 import { SealError } from '../controlplane/dnssec/sealing.ts'
-import { makeKeyParts, sealKey } from '../controlplane/dnssec/zone-key.ts'
+import { makeKeyParts, openKey, sealKey } from '../controlplane/dnssec/zone-key.ts'
 import { type KeyMaker, keyFlags } from '../controlplane/model/dnssec.ts'
 import { ControlError } from '../controlplane/model/errors.ts'
 
@@ -36,6 +36,13 @@ export function orConflict<T>(what: string, work: () => T): T {
 }
 
 export function keyMaker(keyFile: KeyFile): KeyMaker {
-  return (apex, algorithm, role, isFirst) =>
-    sealKey(secretOf(keyFile, isFirst), apex, makeKeyParts(algorithm), keyFlags[role])
+  return {
+    make: (apex, algorithm, role, isFirst) =>
+      sealKey(secretOf(keyFile, isFirst), apex, makeKeyParts(algorithm), keyFlags[role]),
+    check: (apex, key) =>
+      void orConflict(
+        `zone ${apex} can't be signed by its key of algorithm ${key.algorithm}, which can't be opened`,
+        () => openKey(readKeyFile(keyFile), apex, key),
+      ),
+  }
 }

@@ -124,7 +124,7 @@ export async function startDaemon(
       lockPatienceMs: formerPatienceMs,
       sync: config.sync,
       auditRetentionMs: config.auditRetentionMs,
-      makeKey: keyMaker(keyFileOf(config)),
+      keys: keyMaker(keyFileOf(config)),
       expected: () => parts.configuration.expected,
       onAvailable: () => announce({ kind: 'database-available' }),
       onUnavailable: (reason) => announce({ kind: 'database-away', reason }),

@@ -245,6 +245,19 @@ t.test(
     t.ok((await serialOf(fourth)) > before, 'signatures that are made anew come with another serial')
     t.match(await delv(fourth, anchors, 'www', 'A'), good)
     t.equal((await fourth.request('/ready')).status, 200)
+
+    await rm(keyFile)
+    await pooldns(fourth, 'dnssec', 'disable', apex, '--force')
+    t.match(
+      await pooldns(fourth, 'dnssec', 'enable', apex).catch(({ stderr }) => stderr),
+      /zone example\.test can't be signed by its key of algorithm 13, which can't be opened: there is no key file/,
+    )
+    await using client = await UdpClient.open(fourth.dns)
+    t.match(
+      readResponse(await client.insist(query('www.example.test', 'A'))),
+      { rcode: 0 },
+      'it is served as before',
+    )
   },
 )
 

@@ -108,17 +108,17 @@ export interface ZoneKey extends SealedKey {
   readonly since: Date
 }
 
-/**
- * Makes a key, and seals it. Throws `conflict` that says why none can be made.
- *
- * `isFirst`: there is no key of any zone yet. Else they are sealed by a key file, in whose place none may be made.
- */
-export type KeyMaker = (
-  apex: string,
-  algorithm: SigningAlgorithm,
-  role: KeyRole,
-  isFirst: boolean,
-) => SealedKey
+/** What is done with the keys of zones that are to be signed. */
+export interface KeyMaker {
+  /**
+   * Makes a key, and seals it. Throws `conflict` that says why none can be made.
+   *
+   * @param isFirst there is no key of any zone yet. Else they are sealed by a key file, in whose place none may be made
+   */
+  make(apex: string, algorithm: SigningAlgorithm, role: KeyRole, isFirst: boolean): SealedKey
+  /** Throws `conflict` for a key that this node can't sign by: a zone that is signed by it would be SERVFAIL from then on. */
+  check(apex: string, key: SealedKey): void
+}
 
 /** What signing a zone came to on this node. Times are UNIX seconds. */
 export interface SigningReport {

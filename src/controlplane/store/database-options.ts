@@ -15,7 +15,7 @@ export interface DatabaseOptions {
   /** What is known of the database. While it is empty all the same, or another one, no change is taken. Left out: nothing. */
   readonly expected?: () => Expected
   /** Makes the keys of zones that are to be signed; none can be made when left out. */
-  readonly makeKey?: KeyMaker
+  readonly keys?: KeyMaker
   /** Called when the database is lost, and at each failed attempt of `ready`. The reason is one line, no password in it. */
   readonly onUnavailable?: (reason: string) => void
   /** Called when it is there again, and the first time that it is. */

@@ -286,7 +286,7 @@ export class Database implements AsyncDisposable {
       this.#schema.throwIfOther()
       return lockedRevision(results)
     })
-    return new Write(tx, locked, author, auditRetentionMs, this.#notifies, this.#options.makeKey)
+    return new Write(tx, locked, author, auditRetentionMs, this.#notifies, this.#options.keys)
   }
 
   async #finish<T>(unit: Write, result: T, commit: Commit, accepts?: 'empty') {

@@ -188,9 +188,10 @@ async function activate(
     .orderBy(desc(dnssecKeys.since), desc(dnssecKeys.id))
     .limit(1)
   if (known === undefined) {
-    const key = write.makeKey(apex, algorithm, role, !(await hasKeys(tx)))
+    const key = write.keys.make(apex, algorithm, role, !(await hasKeys(tx)))
     write.send(tx.insert(dnssecKeys).values({ apex, ...key, role, state: 'active', since }))
   } else if (known.state !== 'active') {
+    write.keys.check(apex, { ...known, algorithm })
     write.send(tx.update(dnssecKeys).set({ state: 'active', since }).where(eq(dnssecKeys.id, known.id)))
   }
 }

@@ -172,7 +172,7 @@ async function bringKeys(
   )
   write.send(tx.update(dnssecKeys).set({ state: 'outgoing', since }).where(going))
   for (const role of comes) {
-    const key = write.makeKey(apex, algorithm, role, false)
+    const key = write.keys.make(apex, algorithm, role, false)
     write.send(tx.insert(dnssecKeys).values({ apex, ...key, role, state: 'incoming', since }))
   }
 }

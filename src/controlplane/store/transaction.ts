@@ -55,9 +55,12 @@ export async function takesNotify(client: {
 /** Characters of JSON that one side of an audit entry may have; what is longer is noted by its size only. */
 const auditLimit = 65_536
 
-/** Commands that open the database themselves have no key file. */
-const makesNone: KeyMaker = (apex) => {
-  throw new ControlError('conflict', `zone ${apex} can't be signed from here: ask a running server to`)
+/** Commands that open the database themselves have no key file, and can't look whether a key can be opened. */
+const makesNone: KeyMaker = {
+  make: (apex) => {
+    throw new ControlError('conflict', `zone ${apex} can't be signed from here: ask a running server to`)
+  },
+  check: () => {},
 }
 
 /** What was done. `before` and `after` are the resource as it was and is, in terms of the model; null for none. */
@@ -99,7 +102,7 @@ interface ChangeEntry {
 export class Write {
   readonly tx: Tx
   readonly author: Author
-  readonly makeKey: KeyMaker
+  readonly keys: KeyMaker
   readonly #held: Promise<void>
   #revision: number | undefined
   #identity: Identity | undefined
@@ -117,7 +120,7 @@ export class Write {
   /**
    * @param lock the revision before, and of which database, once the lock is held
    * @param notifies whether the server takes NOTIFY
-   * @param makeKey makes the keys of zones that are to be signed
+   * @param keys makes those of zones that are to be signed
    */
   constructor(
     tx: Tx,
@@ -125,9 +128,9 @@ export class Write {
     author: Author,
     auditRetentionMs: number,
     notifies: boolean,
-    makeKey: KeyMaker = makesNone,
+    keys: KeyMaker = makesNone,
   ) {
-    this.makeKey = makeKey
+    this.keys = keys
     this.#notifies = notifies
     this.tx = tx
     this.author = author

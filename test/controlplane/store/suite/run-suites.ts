@@ -2,7 +2,7 @@
 
 import type { Test } from 'tap'
 import { sql } from '../../../../schema/drizzle.ts'
-import { makeKeyParts, sealKey } from '../../../../src/controlplane/dnssec/zone-key.ts'
+import { makeKeyParts, openKey, sealKey } from '../../../../src/controlplane/dnssec/zone-key.ts'
 import { keyFlags } from '../../../../src/controlplane/model/dnssec.ts'
 import { Database } from '../../../../src/controlplane/store/database.ts'
 import { patience } from '../../../support/patience.ts'
@@ -53,7 +53,10 @@ export async function runSuites(t: Test, url: string | null, dataDir: string): P
   await using database = await Database.open({
     url,
     dataDir,
-    makeKey: (apex, algorithm, role) => sealKey(testSecret, apex, makeKeyParts(algorithm), keyFlags[role]),
+    keys: {
+      make: (apex, algorithm, role) => sealKey(testSecret, apex, makeKeyParts(algorithm), keyFlags[role]),
+      check: (apex, key) => void openKey(testSecret, apex, key),
+    },
   })
   t.equal(database.kind, url === null ? 'embedded' : 'postgres')
   await database.ready(patience())
