@@ -97,7 +97,11 @@ export class Signing implements Disposable {
   /** Why zones are not signed as they should be, one each. */
   get missing(): Problem[] {
     return this.zones.flatMap((zone) => {
-      const { apex, trouble } = zone
+      const { apex, trouble, beginsAt } = zone
+      if (this.watch.isEarly(zone)) {
+        const message = `zone ${apex}: signatures are good from ${new Date(beginsAt * 1000).toISOString()} on: the clock of this server is behind, or was ahead`
+        return [{ path: 'dnssec', message: trouble === null ? message : `${message}; ${trouble}` }]
+      }
       if (trouble === null) return []
       const state = this.watch.hasEnded(zone) ? 'it is SERVFAIL' : 'what was signed before is served'
       return { path: 'dnssec', message: `zone ${apex} can't be signed, ${state}: ${trouble}` }
@@ -120,6 +124,7 @@ export class Signing implements Disposable {
     if (services === null) return zone
     return {
       ...zone,
+      beginsAt: Math.max(zone.beginsAt, services.beginsAt),
       expiresAt: Math.min(zone.expiresAt, services.expiresAt),
       renewAt: Math.min(zone.renewAt, services.renewAt),
       signatures: zone.signatures + services.signatures,

@@ -57,10 +57,15 @@ export function damaged(lines: readonly string[], type: string): string[] {
 
 export type Signed = Awaited<ReturnType<typeof signed>>
 
-export async function signed(t: Test, algorithm: number, env: Record<string, string> = {}) {
+export async function signed(
+  t: Test,
+  algorithm: number,
+  env: Record<string, string> = {},
+  nodeArgs: readonly string[] = [],
+) {
   const folder = await temporaryDataFolder('pooldns-dnssec-')
   t.teardown(() => rm(folder, { recursive: true, force: true }))
-  const daemon = await startDaemonProcess({ env })
+  const daemon = await startDaemonProcess({ env, nodeArgs })
   t.teardown(() => daemon.stop())
   await put(daemon, `/v1/zones/${apex}`, { soa, rrsets })
   const ds = await pooldns(daemon, 'dnssec', 'enable', apex, '--algorithm', String(algorithm))

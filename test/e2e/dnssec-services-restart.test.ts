@@ -1,4 +1,7 @@
-/** A server with services in a signed zone that is started again, with its key file and without. */
+/**
+ * A server with services in a signed zone that is started again, with its key file and without. POOLDNS_DNSSEC_RESTARTS says how often; every
+ * third time it is killed.
+ */
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -9,10 +12,11 @@ import { freePort } from '../support/free-port.ts'
 import { missingPrograms } from '../support/program.ts'
 import { eventually, put } from './fixture.ts'
 import { setUp, start } from './signed-services.ts'
-import { apex, delv, full } from './validators.ts'
+import { apex, delv, full, startUnbound } from './validators.ts'
 
-const skip = missingPrograms('delv')
+const skip = missingPrograms('delv', 'unbound')
 const good = '; fully validated'
+const restarts = Number(process.env.POOLDNS_DNSSEC_RESTARTS ?? 3)
 
 /** How many signatures were made since the daemon was started. */
 const madeBy = async (daemon: DaemonProcess) =>
@@ -43,11 +47,22 @@ t.test(
       const metrics = await (await fetch(`${daemon.http}/metrics`)).text()
       return /unsigned_sets\{kind="ahead"\} 0/.test(metrics) && (await madeBy(daemon)) > 50 ? true : undefined
     })
-    for (let round = 0; round < 3; round++) {
-      await daemon.stop()
+    const anchor = world.anchor
+    const forgetful = ['cache-max-ttl: 0', 'msg-cache-size: 0', 'rrset-cache-size: 0', 'infra-host-ttl: 0']
+    for (let round = 1; round <= restarts; round++) {
+      if (round % 3 === 0) {
+        daemon.signal('SIGKILL')
+        await daemon.exited
+      } else await daemon.stop()
       daemon = await start(t, join(world.folder, 'data'), port)
       const counted = await madeBy(daemon)
       t.equal(counted, 0, 'a start signs nothing')
+      const ask = await startUnbound(t, daemon, { folder: world.folder, anchor, more: forgetful })
+      for (const name of ['flap', 'all', 'several', '@', 'nope']) {
+        const { flags, rcode } = await ask(name, 'A')
+        if (rcode !== (name === 'nope' ? 3 : 0) || !flags.includes('ad'))
+          t.fail(`restart ${round}: ${name}: ${rcode} ${flags}`)
+      }
     }
     state.isOver = true
     await asking

@@ -3,7 +3,7 @@
  * tools that verify a whole zone, each of which is shown to find a changed octet. Then what may go wrong: the key file is lost, or another one.
  */
 
-import { readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { crc32 } from 'node:zlib'
 import t, { type Test } from 'tap'
@@ -12,7 +12,7 @@ import { type DaemonProcess, startDaemonProcess } from '../support/daemon.ts'
 import { query, readResponse, UdpClient } from '../support/dns-client.ts'
 import { freePort } from '../support/free-port.ts'
 import { temporaryDataFolder } from '../support/kept.ts'
-import { findProgram, missingPrograms } from '../support/program.ts'
+import { missingPrograms } from '../support/program.ts'
 import { damaged, good, none, questions, rrsets, type Signed, signed } from './dnssec-fixture.ts'
 import { eventually, put, soa } from './fixture.ts'
 import { apex, delv, pooldns, says, startUnbound } from './validators.ts'
@@ -261,70 +261,6 @@ t.test(
   },
 )
 
-async function keysMoved(t: Test, { daemon, folder }: Signed): Promise<void> {
-  const path = (await pooldns(daemon, 'dnssec', 'export-key', apex, '-o', folder)).trim()
-  const text = await readFile(`${path}.private`, 'utf8')
-  const octets = Buffer.from(/PrivateKey: (\S+)/.exec(text)![1]!, 'base64')
-  t.equal(octets.length, 32)
-  const keygen = findProgram('dnssec-dsfromkey')
-  if (keygen !== null) {
-    const bind = await says('dnssec-dsfromkey', '-2', `${path}.key`)
-    const ours = await pooldns(daemon, 'dnssec', 'ds', apex)
-    t.equal(bind.text.trim().split(' DS ')[1], ours.trim().split(' DS ')[1], 'BIND makes the same DS of it')
-  }
-  await put(daemon, '/v1/zones/moved.test', { soa })
-  const again = await daemon.request('/v1/zones/moved.test/dnssec/import-key', {
-    method: 'POST',
-    json: { key: await readFile(`${path}.key`, 'utf8'), private: text },
-  })
-  t.match(await again.json(), {
-    status: 400,
-    detail: /it is a key of example\.test\. and not of moved\.test\./,
-  })
-  await daemon.request(`/v1/zones/${apex}/dnssec?force=true`, { method: 'DELETE' })
-  await pooldns(daemon, 'dnssec', 'import-key', apex, path)
-  await pooldns(daemon, 'dnssec', 'enable', apex, '--algorithm', '15')
-
-  const forms = [
-    octets,
-    ...(['hex', 'base64', 'base64url'] as const).map((form) =>
-      Buffer.from(octets.toString(form).replace(/=+$/, '')),
-    ),
-  ]
-  const holds = (where: string, content: Buffer) => {
-    if (forms.some((form) => content.includes(form))) t.fail(`${where} has the key`)
-  }
-  for (const route of [
-    '/v1/config',
-    '/v1/audit',
-    '/v1/events',
-    '/v1/revisions',
-    '/metrics',
-    `/v1/zones/${apex}`,
-    `/v1/zones/${apex}/dnssec`,
-  ]) {
-    const response = await daemon.request(route)
-    t.equal(response.status, 200, route)
-    holds(route, Buffer.from(await response.arrayBuffer()))
-  }
-  holds('the log', Buffer.from(JSON.stringify(daemon.lines) + daemon.stderr))
-  // Written some time behind what is served.
-  await eventually(async () => {
-    const names = await readdir(join(daemon.dataDir, 'snapshot/zones')).catch(() => [])
-    return names.some((name) => name.endsWith('.signatures')) ? true : undefined
-  })
-  const files = await readdir(daemon.dataDir, { recursive: true, withFileTypes: true })
-  let read = 0
-  for (const file of files) {
-    if (!file.isFile()) continue
-    // The embedded database takes files away meanwhile.
-    const content = await readFile(join(file.parentPath, file.name)).catch(() => Buffer.alloc(0))
-    holds(file.name, content)
-    read++
-  }
-  t.ok(read > 5)
-}
-
 t.test('algorithm 13', { skip }, async (t) => {
   // Nobody is there who could say anything of a parent.
   const zone = await signed(t, 13, { POOLDNS_RESOLVERS: `127.0.0.1:${await freePort()}` })
@@ -332,10 +268,4 @@ t.test('algorithm 13', { skip }, async (t) => {
   await t.test('unbound validates all, and denies random names out of its cache', (t) => resolved(t, zone))
   await t.test('an edit is served signed', (t) => edited(t, zone))
   await t.test('it is signed no more when its parent has no DS, never by accident', (t) => disabled(t, zone))
-})
-
-t.test('algorithm 15', { skip }, async (t) => {
-  const zone = await signed(t, 15)
-  await t.test('validators and verifiers find nothing to say', (t) => verified(t, zone))
-  await t.test('a key comes in and goes out, and is nowhere else in the clear', (t) => keysMoved(t, zone))
 })

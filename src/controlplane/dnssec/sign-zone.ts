@@ -93,9 +93,9 @@ export function apexRrsets(zone: UnsignedZone, keys: readonly SigningKey[]): Wir
 
 /** What the signatures of a book come to. */
 export function reportOf(apex: string, book: SignatureBook): SigningReport {
-  const { first: expiresAt, last: endsAt } = book.ends()
+  const { lastBegins: beginsAt, firstEnds: expiresAt, lastEnds: endsAt } = book.times()
   const renewAt = expiresAt - signatureTimes.renewSeconds
-  return { apex, expiresAt, endsAt, renewAt, signatures: book.size, made: 0, trouble: null }
+  return { apex, beginsAt, expiresAt, endsAt, renewAt, signatures: book.size, made: 0, trouble: null }
 }
 
 /** Of the RRsets of a zone as it is served, those that were there before it was signed. */

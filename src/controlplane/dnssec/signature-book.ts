@@ -71,16 +71,19 @@ export class SignatureBook {
       this.keep(added.#entries.toString('base64', at, at + idLength), added.#signatureAt(at))
   }
 
-  /** When the first of them ends and when the last does, in UNIX seconds; without any, never and at once. */
-  ends(): { readonly first: number; readonly last: number } {
-    let first = Number.POSITIVE_INFINITY
-    let last = 0
-    for (let at = expirationAt; at < entryLength * this.#size; at += entryLength) {
-      const end = this.#entries.readUInt32BE(at)
-      if (end < first) first = end
-      if (end > last) last = end
+  /** When the last of them begins, when the first ends and when the last does, in UNIX seconds; without any, at once, never and at once. */
+  times(): { readonly lastBegins: number; readonly firstEnds: number; readonly lastEnds: number } {
+    let lastBegins = 0
+    let firstEnds = Number.POSITIVE_INFINITY
+    let lastEnds = 0
+    for (let at = 0; at < entryLength * this.#size; at += entryLength) {
+      const begin = this.#entries.readUInt32BE(at + idLength)
+      const end = this.#entries.readUInt32BE(at + expirationAt)
+      if (begin > lastBegins) lastBegins = begin
+      if (end < firstEnds) firstEnds = end
+      if (end > lastEnds) lastEnds = end
     }
-    return { first, last }
+    return { lastBegins, firstEnds, lastEnds }
   }
 
   /** As octets, to be written. */

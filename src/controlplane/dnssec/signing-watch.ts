@@ -7,6 +7,7 @@
  *     signatures that have a week left             `renewAt`, an hour after the attempt before at the least
  *     a zone that could not be signed              a minute after the attempt before
  *     a zone whose last signature ends             `endsAt`
+ *     signatures that have not begun               at once: they were made by a clock that was set back since
  */
 import type { SigningReport } from '../model/dnssec.ts'
 import { Alarm } from '../timing/alarm.ts'
@@ -38,6 +39,8 @@ export class SigningWatch implements Disposable {
   readonly #tried = new Map<string, number>()
   #made = 0
   #started = false
+  #seenMs = Number.NEGATIVE_INFINITY
+  #cancel: (() => void) | null = null
 
   constructor({ clock, onDue }: SigningWatchOptions) {
     this.#clock = clock
@@ -63,6 +66,7 @@ export class SigningWatch implements Disposable {
   start(): void {
     this.#started = true
     this.#wait()
+    this.#heed()
   }
 
   /** Takes in what was made of zones. */
@@ -90,8 +94,27 @@ export class SigningWatch implements Disposable {
     return endsAt * 1000 <= this.#clock.nowMs()
   }
 
+  /** Whether some of a zone's signatures have not begun. */
+  isEarly({ beginsAt }: SigningReport): boolean {
+    return beginsAt * 1000 > this.#clock.nowMs()
+  }
+
   [Symbol.dispose](): void {
+    this.#cancel?.()
     this.#alarm[Symbol.dispose]()
+  }
+
+  /** Looks each minute whether the clock was set back, which alarms don't hear. */
+  #heed(): void {
+    const nowMs = this.#clock.nowMs()
+    if (nowMs < this.#seenMs) {
+      // In times that are still to come.
+      this.#tried.clear()
+      this.#alarm.set(Number.POSITIVE_INFINITY)
+      this.#wait()
+    }
+    this.#seenMs = nowMs
+    this.#cancel = this.#clock.after(retryMs, () => this.#heed())
   }
 
   #look(): void {
@@ -109,8 +132,10 @@ export class SigningWatch implements Disposable {
     this.#alarm.set(nextMs)
   }
 
-  #dueMs({ apex, renewAt, endsAt, trouble }: WatchedZone): number {
+  #dueMs(zone: WatchedZone): number {
+    const { apex, renewAt, endsAt, trouble } = zone
     const triedMs = this.#tried.get(apex) ?? Number.NEGATIVE_INFINITY
+    if (this.isEarly(zone)) return triedMs + retryMs
     const again = trouble === null ? Math.max(renewAt * 1000, triedMs + batchMs) : triedMs + retryMs
     const endsMs = endsAt * 1000
     return triedMs < endsMs ? Math.min(again, endsMs) : again

@@ -123,7 +123,9 @@ export interface KeyMaker {
 /** What signing a zone came to on this node. Times are UNIX seconds. */
 export interface SigningReport {
   readonly apex: string
-  /** When the first of the signatures that are served ends. */
+  /** When the last of the signatures that are served begins: an hour before it was made. */
+  readonly beginsAt: number
+  /** When the first of them ends. */
   readonly expiresAt: number
   /** When the last of them ends: from then on the zone is SERVFAIL. */
   readonly endsAt: number

@@ -36,6 +36,8 @@ export interface BookSubject {
 interface Entry {
   /** RDATA of each; null: refused. */
   rrsigs: readonly Uint8Array[] | null
+  /** When the last of them begins, UNIX seconds; 0 when refused. */
+  inception: number
   /** When the first of them ends, UNIX seconds; 0 when refused. */
   expiration: number
   /** The last round in which somebody looked for it. */
@@ -113,20 +115,24 @@ export class ServiceBook implements Signatures, BookSubject {
   /** @param rrsigs RDATA, which end at the earliest by the first of them; none: refused. @returns whether it was known before */
   keep(key: string, rrsigs: readonly Uint8Array[]): boolean {
     const before = this.#entries.has(key)
-    const expiration = Math.min(...rrsigs.map(expirationOf))
+    const inception = Math.max(...rrsigs.map((rrsig) => timeIn(rrsig, 12)))
+    const expiration = Math.min(...rrsigs.map((rrsig) => timeIn(rrsig, 8)))
     const isSigned = rrsigs.length > 0
     this.#entries.set(key, {
       rrsigs: isSigned ? rrsigs : null,
+      inception: isSigned ? inception : 0,
       expiration: isSigned ? expiration : 0,
       round: this.#round,
     })
     return before
   }
 
-  /** What is to be signed again: what was refused, and what has a week left at the most. */
+  /** What is to be signed again: what was refused, has a week left at the most, or has not begun, as the clock was set back. */
   due(nowSeconds: number): string[] {
     const until = nowSeconds + signatureTimes.renewSeconds
-    return [...this.#entries].filter(([, { expiration }]) => expiration <= until).map(([key]) => key)
+    return [...this.#entries]
+      .filter(([, { inception, expiration }]) => expiration <= until || inception > nowSeconds)
+      .map(([key]) => key)
   }
 
   /** Forgets what nobody has looked for in this round, once that is more than half. */
@@ -141,13 +147,13 @@ export class ServiceBook implements Signatures, BookSubject {
     return this.#entries.keys()
   }
 
-  /** When what is signed ends, UNIX seconds. */
-  *expirations(): Generator<number> {
-    for (const { rrsigs, expiration } of this.#entries.values()) if (rrsigs !== null) yield expiration
+  /** When what is signed begins and ends, UNIX seconds. */
+  *times(): Generator<Pick<Entry, 'inception' | 'expiration'>> {
+    for (const entry of this.#entries.values()) if (entry.rrsigs !== null) yield entry
   }
 }
 
-/** RFC 4034 section 3.1. */
-function expirationOf(rrsig: Uint8Array): number {
-  return new DataView(rrsig.buffer, rrsig.byteOffset).getUint32(8)
+/** The expiration at 8, the inception at 12 (RFC 4034 section 3.1). */
+function timeIn(rrsig: Uint8Array, at: 8 | 12): number {
+  return new DataView(rrsig.buffer, rrsig.byteOffset).getUint32(at)
 }

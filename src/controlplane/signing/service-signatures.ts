@@ -250,14 +250,15 @@ export class ServiceSignatures {
     const found = new Map(
       Array.from(this.#unreported, ([apex, made]) => [
         apex,
-        { expiresAt: Number.POSITIVE_INFINITY, endsAt: 0, signatures: 0, made },
+        { beginsAt: 0, expiresAt: Number.POSITIVE_INFINITY, endsAt: 0, signatures: 0, made },
       ]),
     )
     this.#unreported.clear()
     for (const book of this.#all()) {
       const zone = found.get(book.apex)
       if (zone === undefined) continue
-      for (const expiration of book.expirations()) {
+      for (const { inception, expiration } of book.times()) {
+        zone.beginsAt = Math.max(zone.beginsAt, inception)
         zone.expiresAt = Math.min(zone.expiresAt, expiration)
         zone.endsAt = Math.max(zone.endsAt, expiration)
         zone.signatures++

@@ -26,8 +26,13 @@ function holds(book: SignatureBook, model: ReadonlyMap<number, Signature>): bool
     if (Buffer.compare(found.octets, wanted.octets) !== 0) return false
   }
   const ends = Array.from(model.values(), ({ expiration }) => expiration)
-  const { first, last } = book.ends()
-  return first === Math.min(...ends) && last === Math.max(0, ...ends)
+  const begins = Array.from(model.values(), ({ inception }) => inception)
+  const { lastBegins, firstEnds, lastEnds } = book.times()
+  return (
+    lastBegins === Math.max(0, ...begins) &&
+    firstEnds === Math.min(...ends) &&
+    lastEnds === Math.max(0, ...ends)
+  )
 }
 
 t.test('keeps, forgets and finds as a map does, also after it was written and read', async () => {

@@ -8,6 +8,7 @@ const day = 24 * hour
 
 const report = (apex: string, change: Partial<SigningReport> = {}): SigningReport => ({
   apex,
+  beginsAt: 0,
   expiresAt: 13 * day,
   endsAt: 14 * day,
   renewAt: 6 * day,
@@ -65,4 +66,30 @@ t.test('what can not be signed is tried each minute, and when the last signature
   watch.tell([report('a.test')])
   await clock.advance(day * 1000)
   t.equal(due.length, 3)
+})
+
+t.test('signatures of a time that is still to come are made again: the clock was set back', async (t) => {
+  const hand = new HandClock()
+  let aheadMs = 20 * day * 1000
+  const clock = {
+    nowMs: () => hand.nowMs() + aheadMs,
+    after: (delayMs: number, run: () => void) => hand.after(delayMs, run),
+  }
+  let due = 0
+  const watch = new SigningWatch({ clock, onDue: () => void due++ })
+  watch.tell([report('a.test', { beginsAt: 20 * day - hour, renewAt: 26 * day, endsAt: 34 * day })])
+  watch.start()
+  await hand.advance(hour * 1000)
+  t.equal(due, 0)
+  aheadMs = 10 * day * 1000
+  t.equal(watch.isEarly(watch.zone('a.test')!), true)
+  await hand.advance(60_000)
+  t.equal(due, 1, 'within a minute')
+  await hand.advance(60_000)
+  t.equal(due, 2, 'and each minute')
+  watch.tell([report('a.test', { beginsAt: 10 * day, renewAt: 17 * day, endsAt: 24 * day })])
+  await hand.advance(day * 1000)
+  t.equal(due, 2, 'until they are made')
+  watch[Symbol.dispose]()
+  t.equal(hand.timers, 0)
 })

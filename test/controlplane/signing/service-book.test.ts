@@ -7,8 +7,9 @@ import { apex, daySeconds } from './signing-fixture.ts'
 const set = (last: number) => ({ type: types.a, data: [Uint8Array.of(192, 0, 2, last)] })
 const key = (last: number) => setKey(types.a, set(last).data)
 
-function rrsig(expiration: number): Uint8Array {
+function rrsig(expiration: number, inception = 0): Uint8Array {
   const octets = Buffer.alloc(100)
+  octets.writeUInt32BE(inception, 12)
   octets.writeUInt32BE(expiration, 8)
   return octets
 }
@@ -38,17 +39,19 @@ t.test('what is missing is noted; what is refused or has ended is left out', asy
   t.equal(book.missing.size, 0)
   t.equal(book.keep(key(1), [rrsig(9000)]), true)
   t.ok(find(1))
-  t.same([...book.expirations()], [9000])
+  t.match([...book.times()], [{ inception: 0, expiration: 9000 }])
   t.same([...book.lacking([set(1), set(2), set(3), set(4)])], [key(3), key(4)])
   t.same([...book.lacking([set(3), set(4)], 1)], [key(3)])
 })
 
-t.test('what has a week left, or was refused, is due', async (t) => {
+t.test('what has a week left, has not begun, or was refused, is due', async (t) => {
   const { time, book } = setUp()
+  book.keep(key(4), [rrsig(time.seconds + 8 * daySeconds, time.seconds + 1)])
   book.keep(key(1), [rrsig(time.seconds + 8 * daySeconds)])
   book.keep(key(2), [rrsig(time.seconds + 6 * daySeconds)])
   book.keep(key(3), [])
-  t.same(book.due(time.seconds), [key(2), key(3)])
+  t.same(book.due(time.seconds), [key(4), key(2), key(3)])
+  t.same(book.due(time.seconds + 1), [key(2), key(3)])
 })
 
 t.test('what nobody looks for any more is forgotten once it is more than half', async (t) => {
