@@ -54,13 +54,15 @@ export interface UnboundOptions {
   readonly anchor: string
   /** More lines of its section `server`. */
   readonly more?: readonly string[]
+  /** Others who serve the zone. */
+  readonly others?: readonly Pick<DaemonProcess, 'dns'>[]
 }
 
 /** A validating resolver that knows nothing but this zone, which it asks the daemon for. */
 export async function startUnbound(
   t: Test,
   { dns }: Pick<DaemonProcess, 'dns'>,
-  { folder, anchor, more = [] }: UnboundOptions,
+  { folder, anchor, more = [], others = [] }: UnboundOptions,
 ) {
   const port = await freePort()
   const file = join(folder, `unbound-${port}.conf`)
@@ -82,7 +84,7 @@ export async function startUnbound(
   ${[...more, anchor].join('\n  ')}
 stub-zone:
   name: "${apex}"
-  stub-addr: ${dns.host}@${dns.port}
+  ${[dns, ...others.map((other) => other.dns)].map(({ host, port }) => `stub-addr: ${host}@${port}`).join('\n  ')}
 remote-control:
   control-enable: no
 `,

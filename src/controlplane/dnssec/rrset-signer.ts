@@ -2,7 +2,8 @@
  * Signs RRsets (RFC 4034 section 3), or finds their signatures in a book.
  *
  * A signature holds from an hour ago, for clocks that are behind, to in 14 days less up to one, by its owner and type, so that those of a
- * zone don't end together. It is made anew when a week of that is left. Without its key it is used as long as it holds.
+ * zone don't end together. It is made anew when a week of that is left, or when it has not begun, as the clock was set back. Without its
+ * key it is used until it ends.
  */
 import { hash, type KeyObject, sign } from 'node:crypto'
 import { crc32 } from 'node:zlib'
@@ -107,13 +108,14 @@ export class RrsetSigner {
   }
 }
 
-/** Whether a signature is used, or made anew. @param renews whether it can be made anew; else it is used as long as it holds */
+/** Whether a signature is used, or made anew. @param renews whether it can be made anew; else it is used until it ends */
 export function isGood(
   { inception, expiration }: Pick<Signature, 'inception' | 'expiration'>,
   nowSeconds: number,
   renews: boolean,
 ): boolean {
-  return inception <= nowSeconds && expiration - nowSeconds > (renews ? signatureTimes.renewSeconds : 0)
+  if (!renews) return expiration > nowSeconds
+  return inception <= nowSeconds && expiration - nowSeconds > signatureTimes.renewSeconds
 }
 
 /** By what a book has the signature of an RRset by a key. */
