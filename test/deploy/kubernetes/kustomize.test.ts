@@ -15,7 +15,7 @@ import {
 } from '../../support/kubernetes/tools.ts'
 
 const kustomize = join(repository, 'deploy/kustomize')
-const around = ['Secret pooldns', 'Secret pooldns-owner']
+const around = ['Secret pooldns', 'Secret pooldns-owner', 'ConfigMap database-authorities']
 
 const scratch = await mkdtemp(join(tmpdir(), 'pooldns-kustomize-'))
 t.teardown(() => rm(scratch, { recursive: true, force: true }))
@@ -43,6 +43,10 @@ const ways: Record<string, { components: string[]; values: Record<string, unknow
         httpFrom: [{ namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': 'monitoring' } } }],
       },
     },
+  },
+  'database-authorities': {
+    components: ['database-authorities'],
+    values: { database: { authorities: { configMap: 'database-authorities' } } },
   },
   'host-network': {
     components: ['host-network'],
