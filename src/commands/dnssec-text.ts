@@ -75,6 +75,13 @@ export function dsLines(apex: string, { status }: DnssecReply, format: DsFormat)
   }
 }
 
+/** Keys that a zone has and is not signed by: one that was imported to sign it, and is of another kind, is none that the parent's DS is of. */
+export function unusedLines({ status }: DnssecReply): string[] {
+  return status.keys
+    .filter(({ state }) => state === 'retired')
+    .map(({ role, tag, algorithm }) => `not used: ${role} ${tag}, algorithm ${algorithm}`)
+}
+
 export function statusLines(apex: string, { enabled, denial, status }: DnssecReply): string[] {
   const { keys, rollover, signatures } = status
   const signed = keys.map(

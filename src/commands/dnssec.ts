@@ -1,16 +1,18 @@
 /** `pooldns dnssec`: zones that are signed. */
 import { readFile, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { UsageError } from '../config.ts'
+import { type BindKey, bindKeyName, parseBindKey } from '../controlplane/dnssec/bind-key.ts'
 import {
   keyLayouts,
   keyRoles,
   type SigningAlgorithm,
   signingAlgorithms,
 } from '../controlplane/model/dnssec.ts'
+import { ControlError } from '../controlplane/model/errors.ts'
 import { printable } from '../terminal-text.ts'
 import type { ApiClient } from './api-client.ts'
-import { type DnssecReply, dsFormats, dsLines, statusLines } from './dnssec-text.ts'
+import { type DnssecReply, dsFormats, dsLines, statusLines, unusedLines } from './dnssec-text.ts'
 import { type CommandGroup, defineCommand } from './frame/command.ts'
 import { jsonOption } from './frame/shared-options.ts'
 import { printJson } from './frame/terminal.ts'
@@ -27,7 +29,7 @@ const enable = defineCommand({
       value: 'NUMBER',
       choices: ['13', '15'],
       summary:
-        '13 (ECDSA P-256), which every validator knows, or 15 (Ed25519); 13 unless the zone has another',
+        '13 (ECDSA P-256), which every validator knows, or 15 (Ed25519); unless said otherwise that of the keys that it has, else 13',
     },
     denial: {
       type: 'string',
@@ -41,7 +43,7 @@ const enable = defineCommand({
       value: 'LAYOUT',
       choices: keyLayouts,
       summary:
-        'csk, one key for all, or split, one for keys (KSK) and one for the rest (ZSK); csk unless the zone has another',
+        'csk, one key for all, or split, one for keys (KSK) and one for the rest (ZSK); unless said otherwise as the keys are that it has, else csk',
     },
     ...jsonOption,
     ...serverOptions,
@@ -59,18 +61,21 @@ const enable = defineCommand({
   notes: 'Until the parent has that DS nobody validates, so nothing can break; take your time to look at it.',
   async run({ zone }, { algorithm, denial, keys, json = false, ...given }) {
     const apex = parseApex(zone)
+    const server = theServer(given, process.env)
+    const current = await ask(server, apex)
     // What is not said stays as it is in a zone that is signed.
     const body = {
       enabled: true,
+      ...(current.enabled ? {} : kindOfKeys(current)),
       ...(algorithm === undefined ? {} : { algorithm: algorithmOf(algorithm) }),
       ...(denial === undefined ? {} : { denial }),
       ...(keys === undefined ? {} : { keys }),
     }
-    const reply = await ask(theServer(given, process.env), apex, '', { method: 'PATCH', body })
+    const reply = await ask(server, apex, '', { method: 'PATCH', body })
     if (json) return printJson(reply)
     const trouble = reply.status.signatures?.trouble ?? null
     if (trouble !== null) throw new Error(`zone ${apex} is to be signed, and can't be: ${trouble}`)
-    const lines = ['signed. Its parent is to have:', ...dsLines(apex, reply, 'ds')]
+    const lines = ['signed. Its parent is to have:', ...dsLines(apex, reply, 'ds'), ...unusedLines(reply)]
     process.stdout.write(`${lines.join('\n')}\n`)
   },
 })
@@ -231,6 +236,7 @@ const importKey = defineCommand({
     const apex = parseApex(zone)
     const name = file.replace(/\.(?:key|private)$/, '')
     const [key, secret] = await Promise.all([read(`${name}.key`), read(`${name}.private`)])
+    checkKeyName(apex, name, { key, private: secret })
     await ask(theServer(given, process.env), apex, '/import-key', {
       method: 'POST',
       body: { key, private: secret, ...(role === undefined ? {} : { role }) },
@@ -284,6 +290,27 @@ export const dnssec: CommandGroup = {
     { name: 'import-key', summary: 'take in a key of BIND', load: async () => importKey },
     { name: 'export-key', summary: 'write a key as BIND has it', load: async () => exportKey },
   ],
+}
+
+/** How a zone is to be signed so that the keys that were imported, or signed it before, do it, the newest first: the parent may have a DS of them. */
+function kindOfKeys({ status }: DnssecReply): { readonly algorithm?: number; readonly keys?: string } {
+  const [newest] = status.keys
+  if (newest === undefined) return {}
+  return { algorithm: newest.algorithm, keys: newest.role === 'csk' ? 'csk' : 'split' }
+}
+
+/** What a name of BIND's says of a key, it is: else somebody has mixed files up. The server says what else is wrong with it. */
+function checkKeyName(apex: string, path: string, texts: BindKey): void {
+  const name = basename(path)
+  if (!/^K.+\+\d{3}\+\d{5}$/.test(name)) return
+  let is: string
+  try {
+    is = bindKeyName(apex, parseBindKey(apex, texts))
+  } catch (error) {
+    throw error instanceof ControlError ? new UsageError(`${path}: ${error.message}`) : error
+  }
+  if (name.toLowerCase() !== is.toLowerCase().replaceAll(/[/\\]/g, '_'))
+    throw new UsageError(`${path}: by its name it is another key than by its contents, which are of ${is}`)
 }
 
 /** One of the choices. */

@@ -258,6 +258,16 @@ t.test(
       { rcode: 0 },
       'it is served as before',
     )
+
+    // The file is lost, and another one is in its place.
+    await writeFile(keyFile, `${Buffer.alloc(32, 9).toString('base64')}\n`, { mode: 0o600 })
+    const lost = await fourth.request(`/v1/zones/${apex}/dnssec`, { method: 'PUT', json: {} })
+    t.match(await lost.json(), { status: 409, detail: /can't be opened: it is sealed by another key file/ })
+    t.match(await pooldns(fourth, 'dnssec', 'status', apex), /is not signed\ncsk \d+, algorithm 13: retired/)
+    const enabled = await pooldns(fourth, 'dnssec', 'enable', apex, '--algorithm', '15')
+    t.match(enabled, /IN DS \d+ 15 2 [0-9A-F]{64}\nnot used: csk \d+, algorithm 13\n/)
+    await writeFile(anchors, await pooldns(fourth, 'dnssec', 'ds', apex, '--format', 'delv'))
+    t.match(await delv(fourth, anchors, 'www', 'A'), good)
   },
 )
 

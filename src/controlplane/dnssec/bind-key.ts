@@ -42,8 +42,8 @@ export function formatBindKey(apex: string, parts: FlaggedParts, since: Date): B
  * @throws ControlError `invalid` that says which of the texts is wrong and why; none of them is quoted
  */
 export function parseBindKey(apex: string, { key, private: secret }: BindKey): FlaggedParts {
-  const published = parseKeyFile(apex, key)
-  const { algorithm, privateKey } = parsePrivateFile(secret)
+  const published = parseKeyFile(apex, withoutMark(key))
+  const { algorithm, privateKey } = parsePrivateFile(withoutMark(secret))
   if (algorithm !== published.algorithm) {
     throw refusal(
       'private',
@@ -61,7 +61,7 @@ export function parseBindKey(apex: string, { key, private: secret }: BindKey): F
 
 function parseKeyFile(apex: string, text: string): PublicParts {
   const line = text
-    .split('\n')
+    .split(/\r?\n/)
     .map((each) => each.replace(/;.*$/, '').trim())
     .find((each) => each !== '')
   const [, owner, flags, protocol, algorithm, base64] =
@@ -93,7 +93,7 @@ function parseKeyFile(apex: string, text: string): PublicParts {
 
 function parsePrivateFile(text: string): Pick<KeyParts, 'algorithm' | 'privateKey'> {
   const fields = new Map(
-    text.split('\n').flatMap((line) => {
+    text.split(/\r?\n/).flatMap((line) => {
       const [, name, value] = /^([A-Za-z-]+):\s*(.*?)\s*$/.exec(line) ?? []
       return name === undefined ? [] : [[name, value!] as const]
     }),
@@ -118,6 +118,9 @@ function isOwner(apex: string, owner: string): boolean {
     return false
   }
 }
+
+/** Editors of some systems begin a file with a byte order mark. */
+const withoutMark = (text: string) => text.replace(/^\u{FEFF}/u, '')
 
 const algorithmOf = (text: string): SigningAlgorithm | null =>
   signingAlgorithms.find((each) => String(each) === text) ?? null

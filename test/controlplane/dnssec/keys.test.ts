@@ -200,6 +200,30 @@ t.test('keys go out in the form of BIND, and come in again', async (t) => {
   }
 })
 
+t.test('key files that went through other hands are read', async (t) => {
+  const made = { ...makeKeyParts(13), flags: keyFlags.csk }
+  const { key, private: secret } = formatBindKey('example.test', made, new Date())
+  const forms: Readonly<Record<string, (text: string) => string>> = {
+    'line ends of another system': (text) => text.replaceAll('\n', '\r\n'),
+    'a byte order mark': (text) => `\u{FEFF}${text}`,
+    'both, and empty lines': (text) => `\u{FEFF}\r\n\r\n${text.replaceAll('\n', '\r\n')}\r\n`,
+    'no line end': (text) => text.trimEnd(),
+    'a TTL, lower case, and what dnssec-settime writes': (text) =>
+      text
+        .replace('example.test. IN', 'EXAMPLE.TEST. 3600 in')
+        .replace(/$/, 'Inactive: 20200101000000\nDelete: 20200101000000\n'),
+    'base64 in two parts': (text) => text.replace(/(DNSKEY 257 3 13 .{20})/, '$1 '),
+  }
+  for (const [what, form] of Object.entries(forms)) {
+    const isPrivate = what.includes('settime')
+    const read = parseBindKey('example.test', {
+      key: isPrivate ? form(key).split('\n').slice(0, 2).join('\n') : form(key),
+      private: form(secret),
+    })
+    t.same(Buffer.from(read.privateKey), Buffer.from(made.privateKey), what)
+  }
+})
+
 t.test('a key that does not fit is refused with the reason, and not shown', async (t) => {
   const [one, other, third] = [makeKeyParts(13), makeKeyParts(13), makeKeyParts(15)].map((made) =>
     formatBindKey('example.test', { ...made, flags: keyFlags.csk }, new Date()),
@@ -222,6 +246,12 @@ t.test('a key that does not fit is refused with the reason, and not shown', asyn
     ],
     [key.replace(/==\n/, '\n').slice(0, -10), secret, /its public key has \d+ octets/],
     ['nothing', secret, /it has no line such as/],
+    ['', secret, /it has no line such as/],
+    [key, '', /no line "Private-key-format: v1\.3"/],
+    [key, secret.replace(/^Algorithm.*\n/m, ''), /its Algorithm is not 13/],
+    [key, secret.replace(/^PrivateKey.*\n/m, ''), /its PrivateKey is not 32 octets/],
+    [key.replace('DNSKEY 257', 'DNSKEY 0'), secret, /its flags are 0, and must be 257/],
+    [key.replace('example.test. IN', 'sub.example.test. IN'), secret, /it is a key of sub\.example\.test\./],
   ]
   for (const [keyText, text, message] of refused) {
     const found = (() => {
