@@ -124,12 +124,13 @@ function levelLines({ service, steer, up, area, choices }: Level, asked: string)
 }
 
 function poolLines(pool: Pool): string[] {
-  const { name, select, answers, monitor, met, condition, reason, members } = pool
+  const { name, select, answers, monitor, met, condition, reason, members, moreMembers } = pool
   const how = answers === null ? select : `${select}, at most ${answers} in an answer`
   const watched = monitor === null ? 'not monitored' : `monitor ${monitor}`
   return [
     `  ${met ? '* ' : ''}Pool ${name}: ${condition === 'absent' ? '' : `${condition}, `}${reason}; ${how}; ${watched}${capacityText(pool)}`,
     ...table(members.map(memberRow), 2),
+    ...(moreMembers > 0 ? [`  and ${moreMembers} more members`] : []),
   ]
 }
 

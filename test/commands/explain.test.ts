@@ -130,6 +130,7 @@ const reply: ExplainReply = {
           met: true,
           condition: 'degraded',
           reason: '1 of 1 member up, 1 draining, minUp 0',
+          moreMembers: 0,
           members: [
             up,
             {
@@ -247,6 +248,7 @@ t.test('the text leaves out what says nothing', async (t) => {
             met: false,
             condition: 'absent',
             reason: 'it has no member of IPv6',
+            moreMembers: 0,
             members: [],
           },
         ],
@@ -262,7 +264,9 @@ t.test('the text leaves out what says nothing', async (t) => {
     latencyMs: null,
     status: { ...up.status, since: null, reason: 'the pool has no monitor' },
   }
-  const pools = [{ ...service!.pools[0]!, met: false, monitor: null, answers: null, members: [plain] }]
+  const pools = [
+    { ...service!.pools[0]!, met: false, monitor: null, answers: null, members: [plain], moreMembers: 3 },
+  ]
   const text = explainText({
     ...reply,
     place: { continent: null, country: null, subdivision: null, asn: null, location: null },

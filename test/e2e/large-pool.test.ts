@@ -42,5 +42,24 @@ t.test(
     t.ok(services[0]!.why.includes(words), services[0]!.why)
     t.equal(answer.byChance, true, 'the next answer is another one')
     t.ok(answer.records.length > 2300)
+
+    const told = async (query: string) => {
+      const url = `/v1/explain?name=www.example.test&type=AAAA&client=192.0.2.1${query}`
+      const { services } = (await (await daemon.request(url)).json()) as Pick<ExplainReply, 'services'>
+      const { members, moreMembers } = services[0]!.pools[0]!
+      return { names: members.map(({ name }) => name), moreMembers }
+    }
+    const usual = await told('')
+    t.equal(usual.names.length, 500)
+    t.equal(usual.moreMembers, 2000)
+    t.equal((await told('&members=4096')).names.length, 2500)
+    t.same(await told('&members=0'), { names: [], moreMembers: 2500 })
+    t.equal((await told('&members=1&find=m2499')).names[0], 'm2499')
+    t.equal((await told(`&members=1&find=2001:db8::${(777).toString(16)}`)).names[0], 'm776')
+    const override = { state: 'drain', reason: 'a test' }
+    await put(daemon, '/v1/pools/web/members/m1234/override', override)
+    const { names } = await told('&members=2340')
+    t.ok(names.includes('m1234'), 'who is held comes before all that are as they should be')
+    t.equal((await daemon.request('/v1/explain?name=www.example.test&members=-1')).status, 400)
   },
 )

@@ -1,5 +1,5 @@
 /** One service: what is answered now and why, down to each member; and what would be answered to somebody else, or without somebody. */
-import { useEffect, useState } from 'preact/hooks'
+import { useEffect, useRef, useState } from 'preact/hooks'
 import type { ExplainReply } from '../../controlplane/api/operations/explain.ts'
 import type { SharesReply } from '../../controlplane/api/operations/traffic.ts'
 import { act } from '../acts.ts'
@@ -25,10 +25,15 @@ type Member = Pool['members'][number]
 interface Asked {
   readonly client: string
   readonly type: string
+  /** Of members; empty for all. */
+  readonly find: string
 }
 
+/** Members of each pool that are told at once; the others are found by their names. */
+const mostTold = 100
+
 export function ServiceView({ name }: { readonly name: string }) {
-  const [asked, setAsked] = useState<Asked>({ client: '', type: 'A' })
+  const [asked, setAsked] = useState<Asked>({ client: '', type: 'A', find: '' })
   const { reply, trouble } = useExplained(name, asked)
   const shares = useShares(name)
   const status = overview.value?.services.find((each) => each.name === name)
@@ -68,7 +73,7 @@ export function ServiceView({ name }: { readonly name: string }) {
         <Level key={level.service} level={level} />
       ))}
       {service?.pools.map((pool) => (
-        <PoolPart key={pool.name} pool={pool} shares={shares} />
+        <PoolPart key={pool.name} pool={pool} shares={shares} asked={asked} setAsked={setAsked} />
       ))}
       <ServiceWord name={name} />
     </>
@@ -85,7 +90,7 @@ const moodOf = (state: string | undefined) =>
   state === 'down' ? 'bad' : state === 'degraded' ? 'doubt' : state === 'up' ? 'good' : ''
 
 /** Asked again when something has happened, and by and by; more seldom where it takes long. */
-function useExplained(name: string, { client, type }: Asked) {
+function useExplained(name: string, { client, type, find }: Asked) {
   const [reply, setReply] = useState<ExplainReply | null>(null)
   const [trouble, setTrouble] = useState('')
   const revision = overview.value?.revision
@@ -94,7 +99,11 @@ function useExplained(name: string, { client, type }: Asked) {
     let timer: ReturnType<typeof setTimeout> | undefined
     const look = async () => {
       const began = performance.now()
-      const query = new URLSearchParams({ name, type, ...(client === '' ? {} : { client }) })
+      const query = new URLSearchParams({
+        ...{ name, type, members: String(mostTold) },
+        ...(client === '' ? {} : { client }),
+        ...(find === '' ? {} : { find }),
+      })
       try {
         setReply(await get<ExplainReply>(`/v1/explain?${query}`, { signal: gone.signal }))
         setTrouble('')
@@ -110,7 +119,7 @@ function useExplained(name: string, { client, type }: Asked) {
       gone.abort()
       clearTimeout(timer)
     }
-  }, [name, client, type, happened.value, revision])
+  }, [name, client, type, find, happened.value, revision])
   return { reply, trouble }
 }
 
@@ -181,7 +190,7 @@ function AskForm({ asked, setAsked }: { readonly asked: Asked; readonly setAsked
   const submit = (event: SubmitEvent) => {
     event.preventDefault()
     const fields = new FormData(event.currentTarget as HTMLFormElement)
-    setAsked({ client: String(fields.get('client')).trim(), type: String(fields.get('type')) })
+    setAsked({ ...asked, client: String(fields.get('client')).trim(), type: String(fields.get('type')) })
   }
   return (
     <form class="inline" onSubmit={submit}>
@@ -253,8 +262,23 @@ function Level({ level }: { readonly level: Explained['levels'][number] }) {
   )
 }
 
-function PoolPart({ pool, shares }: { readonly pool: Pool; readonly shares: SharesReply | null }) {
-  const [wanted, setWanted] = useState('')
+interface PoolProps {
+  readonly pool: Pool
+  readonly shares: SharesReply | null
+  readonly asked: Asked
+  readonly setAsked: (asked: Asked) => void
+}
+
+function PoolPart({ pool, shares, asked, setAsked }: PoolProps) {
+  const [wanted, setWanted] = useState(asked.find)
+  // The server looks for what is not here: once nobody types.
+  const isPart = pool.moreMembers > 0 || asked.find !== ''
+  const asking = useRef<ReturnType<typeof setTimeout> | undefined>(undefined)
+  const find = (text: string) => {
+    setWanted(text)
+    clearTimeout(asking.current)
+    if (isPart) asking.current = setTimeout(() => setAsked({ ...asked, find: text.trim() }), 300)
+  }
   const all = pool.members
   const found =
     wanted === ''
@@ -275,14 +299,14 @@ function PoolPart({ pool, shares }: { readonly pool: Pool; readonly shares: Shar
         <h2 id={id}>
           <State state={pool.condition} /> Pool {pool.name}
         </h2>
-        {all.length > 8 ? (
+        {all.length > 8 || isPart ? (
           <input
             type="search"
             class="find"
             aria-label={`Find a member of ${pool.name}`}
             placeholder="Find a member"
             value={wanted}
-            onInput={({ currentTarget }) => setWanted(currentTarget.value)}
+            onInput={({ currentTarget }) => find(currentTarget.value)}
           />
         ) : null}
         {may('override') ? (
@@ -307,7 +331,11 @@ function PoolPart({ pool, shares }: { readonly pool: Pool; readonly shares: Shar
         </a>{' '}
         · {pool.reason} · {pool.select}
         {pool.monitor === null ? ' · not monitored' : ` · monitor ${pool.monitor}`} ·{' '}
-        {count(all.length, 'member')}
+        {count(all.length + pool.moreMembers, 'member')}
+        {asked.find === '' ? '' : ` with “${asked.find}”`}
+        {pool.moreMembers > 0
+          ? `, of which ${all.length} are here, the worst first: find the others by name or address`
+          : ''}
       </p>
       <VirtualList
         items={sorted}

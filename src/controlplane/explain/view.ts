@@ -169,7 +169,14 @@ const explanationFields = {
 /** @param status what is known of a member */
 export function explanationView<Status extends TSchema>(status: Status) {
   const MemberView = Type.Object({ ...memberFields, status }, { title: 'ExplainedMember' })
-  const PoolView = Type.Object({ ...poolFields, members: Type.Array(MemberView) }, { title: 'ExplainedPool' })
+  const told = {
+    members: Type.Array(MemberView, {
+      description:
+        'of more than are told those that this answer holds, then those that are not as they should be',
+    }),
+    moreMembers: Type.Integer({ minimum: 0, description: 'that are not told' }),
+  }
+  const PoolView = Type.Object({ ...poolFields, ...told }, { title: 'ExplainedPool' })
   const ServiceView = Type.Object(
     { ...serviceFields, pools: Type.Array(PoolView) },
     { title: 'ExplainedService' },
@@ -180,6 +187,14 @@ export function explanationView<Status extends TSchema>(status: Status) {
 
 interface Measured {
   readonly state: HealthState
+}
+
+/** Which members of each pool are told of. */
+export interface MembersTold {
+  /** Most of a pool. */
+  readonly most: number
+  /** A part of their names, addresses or hosts, unless the answer holds them; empty for all. */
+  readonly find: string
 }
 
 /** What is known of members now. */
@@ -200,14 +215,17 @@ export interface MemberViews<Status> {
 export function presentExplanation<Status extends Measured>(
   explanation: Explanation,
   members: MemberViews<Status>,
+  told: MembersTold,
 ) {
   const { question, services, at, ...rest } = explanation
-  return { ...question, ...rest, services: services.map((service) => presentService(service, members, at)) }
+  const shown = services.map((service) => presentService(service, members, told, at))
+  return { ...question, ...rest, services: shown }
 }
 
 function presentService<Status extends Measured>(
   service: ExplainedService,
   members: MemberViews<Status>,
+  told: MembersTold,
   at: Date,
 ) {
   const { selection, answer, levels, pools, why } = service
@@ -223,7 +241,7 @@ function presentService<Status extends Measured>(
     unsettled: answer?.unsettled ?? false,
     why,
     levels: levels.map(presentLevel),
-    pools: pools.map((pool) => presentPool(pool, members, at)),
+    pools: pools.map((pool) => presentPool(pool, members, told, at)),
   }
 }
 
@@ -290,9 +308,11 @@ function conditionOf(judgement: PoolJudgement) {
 function presentPool<Status extends Measured>(
   explained: ExplainedPool,
   views: MemberViews<Status>,
+  told: MembersTold,
   at: Date,
 ) {
-  const { judgement, met, members } = explained
+  const { judgement, met } = explained
+  const { members, more } = chosen(explained.members, told)
   const { name, select, answers, monitor, minUp, capacity } = judgement.pool
   const { full } = judgement
   return {
@@ -308,7 +328,21 @@ function presentPool<Status extends Measured>(
         ? null
         : { ...presentFed(full, at), limit: capacity.limit, share: rounded(full.share) },
     members: members.map((member) => presentMember(judgement.pool, member, views, at)),
+    moreMembers: more,
   }
+}
+
+function chosen(members: readonly ExplainedMember[], { most, find }: MembersTold) {
+  const isFound = ({ judgement: { member, addresses } }: ExplainedMember) =>
+    [member.name, member.address, member.host, ...addresses].some((text) => text?.includes(find))
+  const found = find === '' ? members : members.filter((each) => each.given || isFound(each))
+  if (found.length <= most) return { members: found, more: 0 }
+  const rank = (each: ExplainedMember) => {
+    if (find !== '' && !isFound(each)) return 3
+    return each.given ? 0 : each.override !== null || !each.judgement.kept ? 1 : 2
+  }
+  const first = found.toSorted((one, other) => rank(one) - rank(other)).slice(0, most)
+  return { members: first, more: found.length - most }
 }
 
 function presentMember<Status extends Measured>(

@@ -13,6 +13,7 @@ import { formatService, parseService } from '../../document/service.ts'
 import { spellingOf } from '../../document/written.ts'
 import { formatRrset, parseRrset, parseRrsetKey } from '../../document/zone.ts'
 import type { Problem } from '../../model/errors.ts'
+import { currentRevision } from '../../store/revision.ts'
 import { beyondReach } from '../access.ts'
 import type { Ground, Operations } from '../context.ts'
 import { ConditionHeaders, etagHeader, guarded, json } from '../schemas.ts'
@@ -70,6 +71,8 @@ export function partPlanRoute(app: FastifyInstance, context: Ground & Operations
     const named = { kind: trial.kind === 'rrset' ? 'zone' : trial.kind, name: nameOf(trial) } as const
     if (reach?.includes(named) === false) throw beyondReach(actor, named)
     const part = valid('the part', (problems) => partOf(trial, named.name, problems))
+    // A plan may take long. Whether the database is there at all shows sooner.
+    await context.database.read(currentRevision)
     const plan = await planPart(context.database, { part, condition: conditionOf(request), reach })
     reply.header('etag', etagOf(plan.revision))
     return {

@@ -10,6 +10,8 @@ import { readHostname, reading } from '../../document/fields.ts'
 import type { ExplainQuestion, Explanation } from '../../explain/explanation.ts'
 import { explanationView, presentExplanation } from '../../explain/view.ts'
 import type { Problem } from '../../model/errors.ts'
+import type { Override } from '../../model/override.ts'
+import type { Member, Pool } from '../../model/pool.ts'
 import type { Named, Reach } from '../../model/reach.ts'
 import { outOfReach } from '../access.ts'
 import { clientAddress } from '../clients/client-address.ts'
@@ -19,12 +21,31 @@ import { guarded, json } from '../schemas.ts'
 import { activeOn, type GradualReply, GradualView, presentGradual, reachedChanges } from './gradual-view.ts'
 import { MemberStatus, memberStatus } from './member-status.ts'
 
+/** Members of each pool: all that one may have, and those that are told of when nobody says how many. */
+const mostMembers = 4096
+const usualMembers = 500
+
 const ExplainQuery = Type.Object(
   {
     name: Type.String({ description: 'a domain name, with or without the final dot' }),
     type: Type.Optional(Type.String({ default: 'A', description: 'such as AAAA, TYPE65280 or ANY' })),
     client: Type.Optional(
       Type.String({ description: 'the IPv4 or IPv6 address that asks; yours when left out' }),
+    ),
+    members: Type.Optional(
+      Type.Integer({
+        minimum: 0,
+        maximum: mostMembers,
+        default: usualMembers,
+        description: 'most members that are told of each pool: a whole number',
+      }),
+    ),
+    find: Type.Optional(
+      Type.String({
+        maxLength: 255,
+        description:
+          'a part of the name, an address or the host of members: beside those that this answer holds no others are told',
+      }),
     ),
   },
   { additionalProperties: false },
@@ -55,13 +76,17 @@ export function explainRoutes(app: FastifyInstance, context: Observations & Oper
     },
   )
   app.get('/v1/explain', { schema, config: { access: 'within' } }, async (request): Promise<ExplainReply> => {
-    const question = readQuestion(request.query as Static<typeof ExplainQuery>, clientAddress(request))
+    const query = request.query as Static<typeof ExplainQuery>
+    const question = readQuestion(query, clientAddress(request))
     const explanation = await context.explain(question)
     if (request.reach !== null) throwIfBeyond(explanation, request.reach)
-    const shown = presentExplanation(explanation, {
+    const views = {
       vitals: context.health.vitals,
-      status: (pool, member, override) => memberStatus(context, pool, member, override),
-    })
+      status: (pool: Pool, member: Member, override: Override | null) =>
+        memberStatus(context, pool, member, override),
+    }
+    const told = { most: query.members ?? usualMembers, find: query.find ?? '' }
+    const shown = presentExplanation(explanation, views, told)
     return { ...shown, gradualChanges: movingIn(explanation, context, request.reach) }
   })
 }
