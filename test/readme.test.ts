@@ -70,7 +70,7 @@ t.test('every page with shell blocks says what they run against', async (t) => {
 })
 
 t.test('the table of variables is that of the code', async (t) => {
-  const source = readFileSync(join(repository, 'src/config.ts'), 'utf8')
+  const source = readFileSync(join(repository, 'src/config-settings.ts'), 'utf8')
   const inCode = [...source.matchAll(/(?:setting|word|wholeNumber)\(\s*'([A-Z_]+)'/g)].map(
     ([, name]) => name!,
   )
