@@ -95,6 +95,8 @@ t.test('the console', { skip }, async (t) => {
     await askUntil(daemon.dns, name, ['192.0.2.2', '192.0.2.3'])
     const audit = (await (await daemon.request('/v1/audit?limit=1')).json()) as { items: unknown[] }
     t.match(audit.items, [{ actor: 'admin', action: 'override.put', key: 'web/m1' }])
+    // Where it was found it stands as it is now.
+    await page.locator('.found').getByText('drained').waitFor()
     await dialog.getByRole('button', { name: 'Take it back' }).click()
     await dialog.getByText('The override is taken back').waitFor()
     await askUntil(daemon.dns, name, ['192.0.2.1', '192.0.2.2', '192.0.2.3'])

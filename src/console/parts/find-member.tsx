@@ -1,6 +1,7 @@
 /** Finds members by a part of their name or address, whatever they are up to: who is told a machine's name need not know its pool. */
-import { useState } from 'preact/hooks'
+import { useEffect, useState } from 'preact/hooks'
 import { get, wordsOf } from '../api.ts'
+import { happened, overview } from '../live.ts'
 import { ActButton } from './act-button.tsx'
 import { State } from './state.tsx'
 
@@ -53,16 +54,24 @@ async function find(wanted: string): Promise<readonly Found[]> {
 
 export function FindMember() {
   const [found, setFound] = useState<readonly Found[] | string | null>(null)
-  const look = (wanted: string) =>
-    find(wanted)
-      .then(setFound)
-      .catch((error: unknown) => setFound(wordsOf(error)))
+  const [wanted, setWanted] = useState('')
+  const revision = overview.value?.revision
+  // Again when something has happened: whoever was drained just now must not stand there as before.
+  useEffect(() => {
+    let isGone = false
+    const show = (what: readonly Found[] | string | null) => {
+      if (!isGone) setFound(what)
+    }
+    if (wanted === '') show(null)
+    else find(wanted).then(show, (error: unknown) => show(wordsOf(error)))
+    return () => {
+      isGone = true
+    }
+  }, [wanted, revision, happened.value])
   const submit = (event: SubmitEvent) => {
     event.preventDefault()
     const field = (event.currentTarget as HTMLFormElement).elements.namedItem('member') as HTMLInputElement
-    const wanted = field.value.trim()
-    if (wanted === '') setFound(null)
-    else void look(wanted)
+    setWanted(field.value.trim())
   }
   return (
     <>
