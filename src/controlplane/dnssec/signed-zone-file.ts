@@ -98,8 +98,10 @@ class SignedWriter {
       const isListed = given.includes(type === types.rrsig ? u16(rdata, 0) : type)
       if (isListed) yield lineOf(owner, ttlSeconds, type, rdata)
     }
-    const variant = nsecVariants.findIndex((lacks) =>
-      [types.a, types.aaaa].every((type) => lacks.includes(type) !== given.includes(type)),
+    const variant = nsecVariants.findIndex(
+      (named) =>
+        !named.includes(types.cname) &&
+        [types.a, types.aaaa].every((type) => named.includes(type) === given.includes(type)),
     )
     if (image.isHashed) this.#variants.set(hashOf(nameOf(image, node)), variant)
     return variant
