@@ -3,7 +3,7 @@
  * can't tell that, for whatever it does not name stays. What is refused is told by the paths of the part, as by the write itself.
  */
 import type { Body } from '../document/forms.ts'
-import { joinPath } from '../document/path.ts'
+import { joinPath, pathInside } from '../document/path.ts'
 import { ControlError, type Problem } from '../model/errors.ts'
 import type { Feed } from '../model/feed.ts'
 import type { Monitor } from '../model/monitor.ts'
@@ -156,7 +156,7 @@ function asOfPart({ code, problems, message }: ControlError, part: PlannedPart):
       ? [`RRset ${part.owner} ${part.type} of zone ${part.apex}`, joinPath('zones', part.apex, 'rrsets')]
       : [`${part.kind} ${part.name}`, joinPath(`${part.kind}s`, part.name)]
   const inside = problems.map(({ path, message }): Problem => {
-    return { path: path.startsWith(at) ? path.slice(at.length).replace(/^\./, '') : path, message }
+    return { path: pathInside(path, at) ?? path, message }
   })
   const [first] = inside
   if (first === undefined) return new ControlError(code, message)

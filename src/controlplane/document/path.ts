@@ -16,6 +16,14 @@ function next(path: string, step: string | number): string {
   return path === '' ? step : `${path}.${step}`
 }
 
+/** The rest of a path that is inside of another, or is it; null for one that is elsewhere: `pools.web2` is not in `pools.web`. */
+export function pathInside(path: string, of: string): string | null {
+  if (!path.startsWith(of)) return null
+  const rest = path.slice(of.length)
+  if (of === '' || rest === '' || rest.startsWith('[')) return rest
+  return rest.startsWith('.') ? rest.slice(1) : null
+}
+
 /** The steps of a path, as `joinPath` writes it. */
 export function splitPath(path: string): (string | number)[] {
   const steps: (string | number)[] = []
