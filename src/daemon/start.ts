@@ -319,7 +319,7 @@ async function prepareDatabase({ config, database, feedWriter, log, settings }: 
 
 /** What is done again and again, whatever happens, until it is disposed of. */
 function upkeep(parts: Parts): Disposable {
-  const { config, configuration, database, dataPlane, faults, log, settings } = parts
+  const { config, configuration, database, dataPlane, faults, log, settings, signal } = parts
   const limitedNetworks = new LimitedNetworks()
   const feedRetention = new FeedRetention(database, (reason) =>
     log.error({ reason }, 'a row of the database was left out'),
@@ -337,7 +337,7 @@ function upkeep(parts: Parts): Disposable {
     every(feedRetentionEveryMs, () => {
       database
         .read((tx) => listAllFeeds(tx, () => {}))
-        .then((feeds) => feedRetention.run([probesFeed, ...feeds], new Date()))
+        .then((feeds) => feedRetention.run([probesFeed, ...feeds], new Date(), signal))
         .catch(failing(log, 'old rows of feeds were not dropped'))
     }),
     every(queryLogEveryMs, () => cutBackQueryLog(parts)),

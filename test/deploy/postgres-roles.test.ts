@@ -126,7 +126,7 @@ async function keepsRows(t: Test, database: string, url: string): Promise<void> 
   t.same(await new FeedWriter(store).write(feed, rows), { changed: 2, expired: 0 })
   t.equal(await FeedCopy.open(store), null, 'nor may it make tables for its session')
   const later = new Date(Date.now() + dayMs / 2)
-  t.match(await new FeedRetention(store).run([feed], later), { parts: 1 })
+  t.match(await new FeedRetention(store).run([feed], later, new AbortController().signal), { parts: 1 })
   const asAnother = 'set session authorization other_role; select drop_feed_rows(1)'
   await queries(database, ['create role other_role', 'grant usage on schema public to other_role'])
   await t.rejects(queries(database, [asAnother]), { code: '42501' })

@@ -57,11 +57,13 @@ export class FeedRetention {
    * Drops what nobody is to have any more. Throws when a feed's readers would not let go, after the others have been looked at.
    *
    * @param feeds all that there are, those too that are built in
+   * @param signal aborts what has not begun: the rest goes another time
    */
-  async run(feeds: readonly KnownFeed[], now: Date): Promise<Dropped> {
+  async run(feeds: readonly KnownFeed[], now: Date, signal: AbortSignal): Promise<Dropped> {
     const failures: unknown[] = []
     const dropped = { stores: 0, parts: 0 }
     const tried = async (what: keyof Dropped, work: () => Promise<number>) => {
+      if (signal.aborted) return
       try {
         dropped[what] += await work()
       } catch (error) {
@@ -74,16 +76,21 @@ export class FeedRetention {
     const abandoned = await this.#database.read((tx) => abandonedStores(tx))
     for (const store of abandoned) {
       if (!this.#abandoned.has(store.id)) continue
-      await tried('stores', () => alone(this.#database, (tx) => dropStore(tx, store)))
+      await tried('stores', () => alone(this.#database, signal, (tx) => dropStore(tx, store)))
     }
     this.#abandoned = new Set(abandoned.map(({ id }) => id))
-    for (const feed of feeds) await tried('parts', () => dropParts(this.#database, feed, now))
+    for (const feed of feeds) await tried('parts', () => dropParts(this.#database, feed, now, signal))
     if (failures.length > 0) throw failures[0]
     return dropped
   }
 }
 
-async function dropParts(database: Database, feed: KnownFeed, now: Date): Promise<number> {
+async function dropParts(
+  database: Database,
+  feed: KnownFeed,
+  now: Date,
+  signal: AbortSignal,
+): Promise<number> {
   const store = await database.read((tx) => findStore(tx, feed))
   if (store === null) return 0
   const { ageMs, rows } = feed.value.retention
@@ -93,10 +100,10 @@ async function dropParts(database: Database, feed: KnownFeed, now: Date): Promis
   let kept = sum(parts)
   let dropped = 0
   for (const [nth, part] of parts.entries()) {
-    if (part.until > oldest && kept - part.rows < rows) break
+    if (signal.aborted || (part.until > oldest && kept - part.rows < rows)) break
     kept -= part.rows
     const next = parts[nth + 1]?.since ?? null
-    dropped += await alone(database, async (tx) => {
+    dropped += await alone(database, signal, async (tx) => {
       await dropPart(tx, part.id)
       await tx
         .delete(feedLatest)
@@ -140,15 +147,20 @@ const lockTimeoutMs = 100
 const tries = 10
 const betweenTriesMs = 500
 
-/** 1 when it was done, 0 while another process is at it. Throws when readers would not let go. */
-async function alone(database: Database, work: (tx: Tx) => Promise<unknown>): Promise<number> {
+/** 1 when it was done, 0 while another process is at it, or when it is to end. Throws when readers would not let go. */
+async function alone(
+  database: Database,
+  signal: AbortSignal,
+  work: (tx: Tx) => Promise<unknown>,
+): Promise<number> {
   for (let nth = 1; ; nth++) {
     try {
       return await tryAlone(database, work)
     } catch (error) {
       if (nth === tries || !isLockTimeout(error)) throw error
     }
-    await delay(betweenTriesMs, undefined, { ref: false })
+    await delay(betweenTriesMs, undefined, { ref: false, signal }).catch(() => undefined)
+    if (signal.aborted) return 0
   }
 }
 

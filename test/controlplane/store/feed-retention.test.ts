@@ -9,6 +9,7 @@ import { findStore, type KnownFeed, listParts } from '../../../src/controlplane/
 import { patience } from '../../support/patience.ts'
 import { startPostgres } from '../../support/postgres.ts'
 
+const unstopped = new AbortController().signal
 const now = new Date('2026-06-01T12:00:00Z')
 const hour = 3_600_000_000
 const feed: KnownFeed = {
@@ -43,7 +44,7 @@ t.test(
     try {
       await reader.query(`begin; select count(*) from feed_rows_${store.id}`)
       let running = true
-      const run = retention.run([feed], at).finally(() => {
+      const run = retention.run([feed], at, unstopped).finally(() => {
         running = false
       })
       const failed = t.rejects(run, { message: /lock/ })
@@ -54,11 +55,18 @@ t.test(
       await failed
       t.ok(written > 1, `${written} rows were written while the reader was there`)
       t.equal(await parts(), 2)
+
+      const stop = new AbortController()
+      const stopped = retention.run([feed], at, stop.signal)
+      const waits = 'select 1 from pg_locks where not granted'
+      while ((await reader.query(waits)).rowCount === 0);
+      stop.abort()
+      t.same(await stopped, { stores: 0, parts: 0 }, 'nobody tries on while it stops')
       await reader.query('commit')
     } finally {
       await reader.end()
     }
-    t.match(await retention.run([feed], at), { parts: 1 })
+    t.match(await retention.run([feed], at, unstopped), { parts: 1 })
     t.equal(await parts(), 1)
   },
 )
@@ -81,7 +89,7 @@ t.test('a long answer goes on over parts that go meanwhile', async (t) => {
   at = new Date(now.getTime() + 5 * 3_600_000)
   const question = { latest: false, stepMicros: null, limit: 100_000, after: null, format: 'json' as const }
   const answer = await answerFeed(database, feed, question)
-  t.match(await new FeedRetention(database).run([feed], at), { parts: 1 })
+  t.match(await new FeedRetention(database).run([feed], at, unstopped), { parts: 1 })
   let text = ''
   for await (const octets of answer.octets) text += octets
   const { items, nextCursor } = JSON.parse(text) as { items: { a: number }[]; nextCursor: null }

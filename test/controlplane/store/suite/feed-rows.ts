@@ -10,6 +10,7 @@ import type { Tx } from '../../../../src/controlplane/store/transaction.ts'
 import type { Suite } from './samples.ts'
 
 const now = new Date('2026-06-01T12:00:00Z')
+const unstopped = new AbortController().signal
 
 /** One that is built in, which needs no declaration. */
 function feedOf(
@@ -242,8 +243,8 @@ export const feedRowsSuite: Suite = async (t, database) => {
     t.equal((await shown((tx, each) => readRows(tx, store, feed, all, each))).length, 4)
     const told: string[] = []
     const retention = new FeedRetention(database, (reason) => void told.push(reason))
-    await retention.run([], now)
-    await retention.run([], now)
+    await retention.run([], now, unstopped)
+    await retention.run([], now, unstopped)
     t.match(told, [/^part \d+ of feed parted in the database can't be used: it has no table$/, /feed parted/])
     t.equal(told.length, 2, 'each is told once')
   })
@@ -274,7 +275,7 @@ export const feedRowsSuite: Suite = async (t, database) => {
       row('gone', '2026-05-01', 1),
     ])
     const later = new Date('2026-06-05T12:00:00Z')
-    t.same(await retention.run([byAge], later), { stores: 0, parts: 1 })
+    t.same(await retention.run([byAge], later, unstopped), { stores: 0, parts: 1 })
     const store = (await database.read((tx) => findStore(tx, byAge)))!
     t.equal((await shown((tx, each) => readRows(tx, store, byAge, all, each))).length, 2)
     t.match(
@@ -282,7 +283,7 @@ export const feedRowsSuite: Suite = async (t, database) => {
       [{ entity: 'x' }],
       'nothing is left of who had no other row',
     )
-    t.same(await retention.run([byAge], later), { stores: 0, parts: 0 })
+    t.same(await retention.run([byAge], later, unstopped), { stores: 0, parts: 0 })
     t.same(await writer.write(byAge, [row('x', '2026-05-10', 1), row('x', '2026-05-20', 2)]), {
       changed: 1,
       expired: 0,
@@ -299,7 +300,7 @@ export const feedRowsSuite: Suite = async (t, database) => {
       months.map((at) => row('x', at, 2)),
     )
     t.same(
-      await retention.run([byRows], now),
+      await retention.run([byRows], now, unstopped),
       { stores: 0, parts: 2 },
       'rows that took the place of others count once',
     )
@@ -316,11 +317,11 @@ export const feedRowsSuite: Suite = async (t, database) => {
     const retention = new FeedRetention(database)
     const feed = { ...feedOf('dropped', ['a']), id: 4_711 }
     await writer.write(feed, [row('x', '2026-05-01', 1)])
-    t.match(await retention.run([], now), { stores: 0 })
+    t.match(await retention.run([], now, unstopped), { stores: 0 })
     t.ok(await database.read((tx) => findStore(tx, feed)))
-    t.match(await retention.run([], now), { stores: 1 })
+    t.match(await retention.run([], now, unstopped), { stores: 1 })
     t.equal(await database.read((tx) => findStore(tx, feed)), null)
-    t.match(await retention.run([], now), { stores: 0 })
+    t.match(await retention.run([], now, unstopped), { stores: 0 })
     t.same(
       await writer.write(feed, [row('x', '2026-05-01', 1)]),
       { changed: 1, expired: 0 },
