@@ -63,15 +63,17 @@ export class Signing implements Disposable {
   /** Whether this node serves a zone as its keys are now, services in it too. */
   signs(apex: string): boolean {
     const zone = this.watch.zone(apex)
-    return zone !== null && this.#whole(zone).trouble === null && this.services.waiting.answers === 0
+    if (zone === null || this.#whole(zone).trouble !== null) return false
+    for (const waiting of this.services.signatures.apexesWaiting) if (waiting === apex) return false
+    return true
   }
 
   /** Zones that it can't sign, or has not yet, for other nodes: as `schema/fleet.ts` has them. */
   get unsigned(): string[] {
-    // Whose services they are that are still to be signed is not looked at: it takes seconds.
-    if (this.services.waiting.answers > 0) return ['*']
-    const troubled = this.zones.filter(({ trouble }) => trouble !== null).map(({ apex }) => apex)
-    return troubled.length > mostTold ? ['*'] : troubled
+    // By name: somewhere services may always wait, as where weights follow a feed, and other zones' rollovers go on.
+    const unsigned = new Set(this.services.signatures.apexesWaiting)
+    for (const { apex, trouble } of this.zones) if (trouble !== null) unsigned.add(apex)
+    return unsigned.size > mostTold ? ['*'] : [...unsigned]
   }
 
   /** What the API is handed. */

@@ -83,6 +83,11 @@ export class ServiceSignatures {
     return { answers: first! + step! + answers!, ahead: ahead! }
   }
 
+  /** Zones of the services that wait for answers, each at least once. */
+  get apexesWaiting(): Iterable<string> {
+    return this.#queue.apexesOfAnswers()
+  }
+
   /** The book of a service in a zone; null where that is not signed. */
   bookOf(
     service: Pick<CatalogService, 'name' | 'ttlSeconds'>,
@@ -186,7 +191,10 @@ export class ServiceSignatures {
       } catch (error) {
         this.#sent = null
         if (this.#stopped) return
-        for (const { parts } of batches) for (const [book, keys] of parts) this.#queue.add(book, keys, rank)
+        for (const [book, keys] of batches.flatMap(({ parts }) => parts)) {
+          // It may have been let go meanwhile.
+          if (this.#books.get(book.service)?.includes(book)) this.#queue.add(book, keys, rank)
+        }
         this.#release()
         this.#options.onError(error)
         await pause(retryMs, undefined, { ref: false })

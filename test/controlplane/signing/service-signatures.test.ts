@@ -157,6 +157,43 @@ t.test('what answers wait for goes before what is signed ahead', async (t) => {
   )
 })
 
+t.test('what a service lacks that goes while the thread fails is not asked for again', async (t) => {
+  const asked: string[][] = []
+  const first = Promise.withResolvers<SigningReply[]>()
+  // The pause before it is tried again keeps no process alive, and here is no thread that would.
+  const alive = setInterval(() => {}, 60_000)
+  t.teardown(() => clearInterval(alive))
+  const sign = async (requests: readonly SigningRequest[]): Promise<SigningReply[]> => {
+    asked.push(requests.flatMap(({ owners }) => owners.map(({ owner }) => owner)))
+    if (asked.length === 1) return await first.promise
+    const octets = new Uint8Array(100)
+    return requests.map(({ owners }) => {
+      const counts = owners.flatMap(({ sets }) => sets.map(() => 0))
+      return { octets, rrsigLength: 0, counts, made: 0, trouble: null, kept: 0, damaged: null }
+    })
+  }
+  const reports = new Told<readonly SigningReport[]>()
+  const signatures = new ServiceSignatures({
+    thread: { sign, retain: async () => {}, forget: async () => {} },
+    onSigned: () => {},
+    onReports: reports.tell,
+    onProgress: () => {},
+    onDamaged: t.fail,
+    onError: () => {},
+  })
+  const [www, api] = ['www', 'api'].map((name) => bookIn(signatures, catalogOf([], ['www', 'api']), name)!)
+  const done = reports.next
+  signatures.need(www!, new Set(keys(1, 300)), 'answers')
+  signatures.need(api!, new Set(keys(1, 1)), 'answers')
+  t.same(new Set(signatures.apexesWaiting), new Set([apex]), 'whose services wait is known')
+  retain(signatures, catalogOf([], ['api']))
+  first.reject(new Error('the thread has failed'))
+  await done
+  const text = ({ owner }: { readonly owner: Uint8Array }) => Buffer.from(owner).toString('latin1')
+  t.same(asked, [[text(www!)], [text(api!)]])
+  t.same([...signatures.apexesWaiting], [])
+})
+
 t.test('thousands of RRsets of a service are told now and then, and at last', async (t) => {
   const { signatures, served, signed, reports } = await setUp(t)
   const book = bookIn(signatures, catalogOf([served], ['www']))!
