@@ -95,15 +95,7 @@ t.test(
     const page = await read('docs/configuration.md')
     const names = [...page.matchAll(/^\| `((?:POOLDNS|DATABASE)_[A-Z_]+)` \|/gm)].map(([, name]) => name!)
     t.ok(names.length > 30)
-    const decided = [
-      'DATA_DIR',
-      'DNS_LISTEN',
-      'HTTP_LISTEN',
-      'UDP_BACKEND',
-      'SYNC',
-      'CERTIFICATE_DIR',
-      'KEY_FILE',
-    ]
+    const decided = ['DATA_DIR', 'DNS_LISTEN', 'HTTP_LISTEN', 'UDP_BACKEND', 'SYNC', 'CERTIFICATE_DIR']
     const missing = names.filter((name) => !(name in pooldns.environment))
     t.same(missing.sort(), decided.map((name) => `POOLDNS_${name}`).sort())
   },
@@ -135,11 +127,17 @@ t.test('the daemon takes its environment', async (t) => {
 
 t.test('the examples of what may be left out are accepted', async (t) => {
   const given = [...example.matchAll(/^#([A-Z_]+)=(.+)$/gm)].map(([, name, value]) => [name!, value!])
-  t.match(readConfig([], Object.fromEntries(given)), {
+  // It is read, and nothing is mounted here.
+  const openid =
+    'issuer: https://login.example\nclientId: pooldns\norigin: https://dns.example\ngroups: [{ group: ops, scopes: [read] }]\n'
+  const POOLDNS_OPENID = join(t.testdir({ 'openid.yaml': openid }), 'openid.yaml')
+  t.match(readConfig([], { ...Object.fromEntries(given), POOLDNS_OPENID }), {
     probeAllow: [{ length: 24 }],
     guard: true,
     canaries: [{ port: 443 }, { port: 53 }],
     locationDatabases: ['/etc/pooldns/location/city.mmdb'],
+    keyFile: '/etc/pooldns/dnssec.key',
+    identityProvider: { clientSecret: 'secret-of-the-client' },
   })
 })
 
