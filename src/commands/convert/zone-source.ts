@@ -4,6 +4,7 @@
  * is an RR of a private type whose RDATA is its number, so that owner, TTL and class are read by the same code as those of all others.
  */
 import { formatSeconds } from '../../controlplane/document/duration.ts'
+import { addedTypes } from '../../controlplane/model/dnssec.ts'
 import { absoluteName } from '../../controlplane/rules/owners.ts'
 import type { StagedRr } from '../../controlplane/store/zone-staging.ts'
 import { gatherZone } from '../../controlplane/zonefile/gather.ts'
@@ -50,8 +51,8 @@ const maxRrs = 200_000
 const privateType = 'TYPE65281'
 const mark = 'of pooldns convert: '
 
-/** What only a server that signs its zones has a use for. */
-const madeBySigning: ReadonlySet<string> = new Set(['RRSIG', 'NSEC', 'NSEC3', 'NSEC3PARAM'])
+/** What signing makes anew: a zone that has some of it can't be signed. */
+const madeBySigning: ReadonlySet<string> = new Set(addedTypes)
 
 type Aside = Omit<OwnRr, 'owner' | 'ttlSeconds' | 'place'>
 
@@ -143,7 +144,7 @@ export class ZoneSources {
     this.#draft.leftOut(
       placeOf(first),
       `${rrs.length - kept.length} RRs of types ${[...madeBySigning].join(', ')} of zone ${apex}`,
-      'zones are not signed here: take the DS out of the parent zone before you move this one',
+      'they are made anew here: sign the zone by the key that it has ("pooldns dnssec import-key", then "dnssec enable") before you move it, or take the DS out of the parent zone',
     )
     return kept
   }

@@ -132,6 +132,23 @@ t.test('what the rules of documents refuse is left out, with what hangs on it', 
   ])
 })
 
+t.test('what signing makes is left out, for the zone can be signed by its key here', async (t) => {
+  const key = `257 3 13 ${Buffer.alloc(64, 7).toString('base64')}`
+  const digest = `1 13 2 ${'ab'.repeat(32)}`
+  const signed = `@ DNSKEY ${key}\n@ CDNSKEY ${key}\n@ CDS ${digest}\nns1 NSEC @ A RRSIG NSEC\nsub NS ns1\nsub DS ${digest}\n`
+  const signature = 'ns1 RRSIG A 13 3 60 20300101000000 20290101000000 1 example.test. qqqq\n'
+  const own = await folderOf({ 'example.test.zone': `$TTL 60\n${soa}${signed}${signature}` })
+  const files = [join(own, 'example.test.zone')]
+  const { document, remarks } = await converted(convertPowerdns(files, { locations: null }), own)
+  const rrsets = document.zones!['example.test']!.rrsets as { type: string }[]
+  t.same(rrsets.map(({ type }) => type).sort(), ['A', 'DS', 'NS', 'NS'])
+  t.equal(remarks.length, 1)
+  t.match(
+    remarks[0],
+    /^example\.test\.zone:5:\d+: left out: 5 RRs of types RRSIG, .* of zone example\.test: .*"pooldns dnssec import-key"/,
+  )
+})
+
 t.test('what is no sentence is refused, with file, line and column', async (t) => {
   const zone = { 'zones/example.test': soa }
   const cases: [string, () => Promise<unknown>, RegExp][] = [

@@ -40,14 +40,16 @@ const otherTypes: Readonly<Record<string, string>> = {
   'delegation-only': 'it is for resolvers, and this is none',
 }
 
+const signedAfterwards = 'a zone is signed once it is here, by "pooldns dnssec"'
+
 /** Why statements are left out that say more of answers than where zones come from. */
 const reasons: Readonly<Record<string, string>> = {
   'rrset-order': 'RRsets are answered in their order, and members of pools in turn',
   sortlist: 'there is no sortlist; a service can steer by "geo" and "nearest"',
-  'dnssec-policy': 'zones are not signed here',
-  'auto-dnssec': 'zones are not signed here',
-  'inline-signing': 'zones are not signed here',
-  'dnssec-dnskey-kskonly': 'zones are not signed here',
+  'dnssec-policy': signedAfterwards,
+  'auto-dnssec': signedAfterwards,
+  'inline-signing': signedAfterwards,
+  'dnssec-dnskey-kskonly': signedAfterwards,
   'allow-update': 'there are no dynamic updates',
   'update-policy': 'there are no dynamic updates',
   'allow-transfer': 'there are no zone transfers',
