@@ -216,7 +216,7 @@ export const allCommands: readonly ListedCommand[] = [
   },
   {
     name: 'dnssec',
-    summary: 'signed zones: enable, disable, status, ds, import-key, export-key',
+    summary: 'signed zones: enable, disable, status, roll, ds, import-key, export-key',
     heading: zones,
     load: async () => (await import('./dnssec.ts')).dnssec,
   },

@@ -4,7 +4,7 @@
  *
  * A file has one RRset where a service has many. What stands there is what the service would answer just now, each family by itself, with its
  * signature and the TTL that is signed; and of the NSECs of its name that one which lists the types that are there. A CNAME of a service is
- * left out, since no NSEC lists it (`nsec-variants.ts`). A comment says so of each service.
+ * left out, since none of them lists a CNAME and nothing else (`nsec-variants.ts`). A comment says so of each service.
  */
 import { nameOf, rdataOf, ttlOf } from '../../dataplane/image/edit.ts'
 import type { ZoneImage } from '../../dataplane/image/image.ts'
