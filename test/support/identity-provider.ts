@@ -8,7 +8,7 @@ export interface IdentityProviderState {
   /** Who is at the browser, with what the provider knows of them; null for somebody whom it refuses. */
   person: ({ readonly sub: string } & Readonly<Record<string, unknown>>) | null
   /** Whether claims are told with the token, or only to who asks for them. */
-  tells: 'in the token' | 'when asked'
+  tells: 'in the token' | 'some in the token' | 'when asked'
   /** Answers every request by this instead of as it should. */
   broken: ((response: ServerResponse) => void) | null
   /** Requests that it has had, by their paths. */
@@ -25,6 +25,8 @@ export async function startIdentityProvider(client: {
   /** Null for a client that has none. */
   readonly secret: string | null
   readonly redirectUri: string
+  /** How it must show that it is who it is; the first when left out. */
+  readonly method?: 'client_secret_basic' | 'client_secret_post'
 }): Promise<StartedProvider> {
   const port = await freePort()
   const issuer = `http://127.0.0.1:${port}`
@@ -36,23 +38,29 @@ export async function startIdentityProvider(client: {
         redirect_uris: [client.redirectUri],
         ...(client.secret === null
           ? { token_endpoint_auth_method: 'none' }
-          : { client_secret: client.secret }),
+          : {
+              client_secret: client.secret,
+              token_endpoint_auth_method: client.method ?? 'client_secret_basic',
+            }),
       },
     ],
+    ...(client.method === undefined ? {} : { clientAuthMethods: [client.method, 'none'] }),
     cookies: { keys: ['of the tests'] },
     features: { devInteractions: { enabled: false } },
     interactions: { url: () => '/interaction' },
     claims: {
       openid: ['sub'],
-      email: ['email'],
+      email: ['email', 'email_verified'],
       profile: ['preferred_username', 'realm_access'],
       groups: ['groups'],
     },
     scopes: ['openid', 'email', 'profile', 'groups'],
     findAccount: (_context: unknown, accountId: string) => ({
       accountId,
-      claims: (use: string) =>
-        use === 'id_token' && state.tells === 'when asked' ? { sub: accountId } : { ...state.person },
+      claims: (use: string) => {
+        if (use !== 'id_token' || state.tells === 'in the token') return { ...state.person }
+        return { sub: accountId, ...(state.tells === 'when asked' ? {} : { realm_access: {} }) }
+      },
     }),
     conformIdTokenClaims: false,
   })

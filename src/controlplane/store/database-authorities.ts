@@ -1,7 +1,7 @@
 /**
  * Whose certificates of a database are taken: those of the authorities in a file, which the URL names (`sslrootcert`), or libpq's variable
  * PGSSLROOTCERT, which the driver does not read. PGSSLMODE it reads, but not beside what a URL says of TLS; so they go into the URL together.
- * What stands there already counts.
+ * What stands there already counts. `system` in the place of a file are the authorities of the host, as libpq has it.
  */
 import { readFileSync } from 'node:fs'
 import { DatabaseUrlError, parseDatabaseUrl } from './database-url.ts'
@@ -12,14 +12,25 @@ const unverified: readonly (string | null)[] = ['disable', 'no-verify']
 /** @param file of PGSSLROOTCERT @param mode of PGSSLMODE */
 export function withAuthorities(url: string, file: string | undefined, mode: string | undefined): string {
   const said = parametersOf(url)
+  if (said.get('sslrootcert') === 'system')
+    return withParameters(url, { sslmode: 'verify-full' }, ['sslrootcert'])
+  if (['0', 'false'].includes(said.get('ssl') ?? '')) return url
   const asked = said.get('sslmode') ?? mode
   const sockets = parseDatabaseUrl(url).servers.every(({ name }) => name.startsWith('/'))
   if (!file || said.has('sslrootcert') || sockets || unverified.includes(asked ?? null)) return url
-  const more = new URLSearchParams({
-    ...(asked && !said.has('sslmode') && { sslmode: asked }),
-    sslrootcert: file,
-  })
-  return `${url}${url.includes('?') ? '&' : '?'}${more}`
+  if (file === 'system') return withParameters(url, { sslmode: 'verify-full' })
+  return withParameters(url, { ...(asked && { sslmode: asked }), sslrootcert: file })
+}
+
+function withParameters(
+  url: string,
+  more: Readonly<Record<string, string>>,
+  less: readonly string[] = [],
+): string {
+  const parameters = parametersOf(url)
+  for (const name of less) parameters.delete(name)
+  for (const [name, value] of Object.entries(more)) parameters.set(name, value)
+  return `${url.replace(/\?.*$/s, '')}?${parameters}`
 }
 
 /** @throws DatabaseUrlError when the file that the URL names is none of authorities: the driver would only ever fail to connect */

@@ -80,9 +80,14 @@ const groups: IdentityProvider['groups'] = [
   { group: 'web-team', scopes: ['read', 'override'], limits: { pools: ['web-*'] } },
 ]
 
+interface Others extends Partial<ApiContext> {
+  readonly groups?: IdentityProvider['groups']
+  readonly method?: 'client_secret_basic' | 'client_secret_post'
+}
+
 async function start(
   settings: Partial<IdentityProvider> = {},
-  { groups: given = groups, ...context }: Partial<ApiContext> & { groups?: IdentityProvider['groups'] } = {},
+  { groups: given = groups, method, ...context }: Others = {},
 ): Promise<Ground> {
   const port = await freePort()
   const origin = `http://127.0.0.1:${port}`
@@ -91,6 +96,7 @@ async function start(
     id: 'pooldns',
     secret: clientSecret,
     redirectUri: `${origin}${beginPath}/callback`,
+    ...(method === undefined ? {} : { method }),
   })
   const identityProvider: IdentityProvider = {
     issuer: provider.issuer,
@@ -317,6 +323,32 @@ t.test('groups within a claim, and everybody', async (t) => {
     scopes: ['read'],
   })
 })
+
+t.test(
+  'claims within a claim of which the token has a part, and addresses that nobody has verified',
+  async (t) => {
+    await using ground = await start({ groupsClaim: 'realm_access.roles' })
+    const { provider, ask } = ground
+    provider.state.tells = 'some in the token'
+    const browser = await signIn(ground, {
+      ...ann,
+      email_verified: false,
+      realm_access: { roles: ['dns-admins'] },
+    })
+    t.match((await ask(browser, 'GET', '/v1/session')).body, {
+      actor: 'person:u-1',
+      scopes: ['read', 'write', 'override'],
+    })
+  },
+)
+
+for (const method of ['client_secret_basic', 'client_secret_post'] as const) {
+  t.test(`a provider that takes ${method} alone, and a secret of all characters`, async (t) => {
+    await using ground = await start({ clientSecret: 'a:b%c+d/e&f=g?' }, { method })
+    const browser = await signIn(ground, ann)
+    t.match((await ground.ask(browser, 'GET', '/v1/session')).body, { actor: 'person:ann@example.test' })
+  })
+}
 
 t.test('rights end with the group in the settings', async (t) => {
   const mutable: IdentityProvider['groups'][number][] = [...groups]

@@ -33,6 +33,14 @@ t.test('what libpq says of authorities goes into the URL, where that says nothin
       'postgres://h/db?sslmode=verify-full&sslrootcert=%2Fc+a',
     ],
     ['postgres:///db?host=/run/pg', '/ca', 'verify-full', 'postgres:///db?host=/run/pg'],
+    ['postgres://h/db', 'system', undefined, 'postgres://h/db?sslmode=verify-full'],
+    [
+      'postgres://h/db?a=b&sslrootcert=system',
+      undefined,
+      'require',
+      'postgres://h/db?a=b&sslmode=verify-full',
+    ],
+    ['postgres://h/db?ssl=0', '/ca', undefined, 'postgres://h/db?ssl=0'],
     ['postgres://h1,h2/db', '/ca', undefined, 'postgres://h1,h2/db?sslrootcert=%2Fca'],
   ]
   for (const [url, file, mode, whole] of rows) t.equal(withAuthorities(url, file, mode), whole)

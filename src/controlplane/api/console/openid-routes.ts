@@ -33,7 +33,9 @@ export function openidRoutes(app: FastifyInstance, context: Ground): void {
   const options = { schema: { hide: true }, config: { access: 'open' } } as const
 
   const fail = (request: FastifyRequest, reply: FastifyReply, why: SignInFailure, detail: string) => {
-    context.log.warn({ client: clientAddress(request), why, detail }, 'nobody was signed in to the console')
+    // Whoever comes without a flow may be anybody who asks for the address.
+    const level = why === 'stale' ? 'info' : 'warn'
+    context.log[level]({ client: clientAddress(request), why, detail }, 'nobody was signed in to the console')
     return reply.redirect(`/console?sign-in=${why}`, 303)
   }
   const failed = (request: FastifyRequest, reply: FastifyReply, error: unknown) => {

@@ -1,10 +1,11 @@
 /**
  * Signing in by OpenID Connect Core 1.0: the authorization code flow, with PKCE (RFC 7636), state and nonce. What has to be remembered
- * between the two halves goes with the browser, sealed, so that nobody can fill this server's memory by beginning.
+ * between the two halves goes with the browser, sealed, so that nobody can fill this server's memory by beginning. That a token is the
+ * provider's is known by the TLS of the connection that it is fetched on (section 3.1.3.7, rule 6).
  *
  * The library is loaded, and the provider asked for what it offers, when somebody signs in first; a server without a provider never does.
  */
-import type { Configuration } from 'openid-client'
+import type { ClientAuth, Configuration } from 'openid-client'
 import { type GroupRights, type IdentityProvider, rightsByGroups } from '../../model/identity-provider.ts'
 
 /** What the second half needs of the first. */
@@ -38,7 +39,7 @@ type Library = typeof import('openid-client')
 
 /** Seconds that the provider has for each of its replies. */
 const patienceSeconds = 10
-/** After so long it is asked again what it offers: endpoints move. Keys are asked for when one is missing. */
+/** After so long it is asked again what it offers: endpoints move. */
 const discoveredForMs = 3_600_000
 /** Characters of a person's name. */
 const longestName = 120
@@ -96,16 +97,18 @@ export class OpenidSignIn {
       })
       const claims = tokens.claims()!
       const { nameClaim, groupsClaim } = this.#provider
-      const told: Claims = { ...claims }
       // Many providers say little in the token, to keep it short.
-      const isShort = claimOf(told, nameClaim) === undefined || claimOf(told, groupsClaim) === undefined
-      if (isShort && configuration.serverMetadata().userinfo_endpoint !== undefined) {
-        const more = await library.fetchUserInfo(configuration, tokens.access_token, claims.sub)
-        for (const [name, value] of Object.entries(more)) told[name] ??= value
-      }
+      const isShort = [nameClaim, groupsClaim].some((name) => claimOf(claims, name) === undefined)
+      const asks = isShort && configuration.serverMetadata().userinfo_endpoint !== undefined
+      const more: Claims = asks
+        ? await library.fetchUserInfo(configuration, tokens.access_token, claims.sub)
+        : {}
+      const told = (name: string) => claimOf(claims, name) ?? claimOf(more, name)
+      // One that they have written themselves is no name.
+      const isTheirs = nameClaim !== 'email' || told('email_verified') !== false
       return {
-        name: nameIn(claimOf(told, nameClaim)) ?? nameIn(claims.sub) ?? 'somebody',
-        rights: rightsByGroups(this.#provider, groupsIn(claimOf(told, groupsClaim))),
+        name: (isTheirs ? nameIn(told(nameClaim)) : null) ?? nameIn(claims.sub) ?? 'somebody',
+        rights: rightsByGroups(this.#provider, groupsIn(told(groupsClaim))),
       }
     })
   }
@@ -134,11 +137,21 @@ const load = (): Promise<Library> => import('openid-client')
 async function discover({ issuer, clientId, clientSecret }: IdentityProvider): Promise<Configuration> {
   const library = await load()
   const url = new URL(issuer)
-  const authentication = clientSecret === null ? library.None() : undefined
-  return library.discovery(url, clientId, clientSecret ?? undefined, authentication, {
+  return library.discovery(url, clientId, undefined, authenticationBy(library, clientSecret), {
     timeout: patienceSeconds,
     ...(url.protocol === 'http:' ? { execute: [library.allowInsecureRequests] } : {}),
   })
+}
+
+/** How this server shows who it is: as providers have it that do not say (OpenID Connect Discovery section 3), unless they take something else alone. */
+function authenticationBy(library: Library, secret: string | null): ClientAuth {
+  if (secret === null) return library.None()
+  const [basic, post] = [library.ClientSecretBasic(secret), library.ClientSecretPost(secret)]
+  return (server, ...rest) => {
+    const taken = server.token_endpoint_auth_methods_supported ?? ['client_secret_basic']
+    const isPost = !taken.includes('client_secret_basic') && taken.includes('client_secret_post')
+    return (isPost ? post : basic)(server, ...rest)
+  }
 }
 
 async function inWords<T>(work: () => Promise<T>): Promise<T> {
@@ -162,7 +175,7 @@ function wordsOf(cause: unknown): string {
     .slice(0, 500)
 }
 
-type Claims = Record<string, unknown>
+type Claims = Readonly<Record<string, unknown>>
 
 /** By its name, or by the names on the way to it, as in `realm_access.roles`. */
 function claimOf(claims: Claims, name: string): unknown {
