@@ -39,6 +39,8 @@ export interface HttpLimits {
   readonly bodies: LaneLimits
   /** Master files on their way out; each is a file of up to half a gigabyte, and a connection to the database at first. */
   readonly exports: LaneLimits
+  /** Signed ones of them that are being written: each has a copy of its zone, which may be hundreds of megabytes. */
+  readonly signedExports: LaneLimits
   /** Master files on their way in. Those that wait are no more than the connections; their bodies are not read, which `requestMs` bounds. */
   readonly imports: LaneLimits
   /** Short bodies with rows of feeds, which are held in memory. They have been read by then. */
@@ -79,6 +81,7 @@ export const defaultHttpLimits: HttpLimits = {
     patienceMs: 10_000,
   },
   exports: { places: 4, byHolder: 2, keptForWriters: 2, keptForAdmin: 1, patienceMs: 0 },
+  signedExports: { places: 1, byHolder: 1, keptForWriters: 0, keptForAdmin: 0, patienceMs: 30_000 },
   imports: { places: 4, byHolder: 2, keptForWriters: 2, keptForAdmin: 1, patienceMs: 15_000 },
   rowsIn: { places: 64, byHolder: 32, keptForWriters: 0, keptForAdmin: 8, patienceMs: 10_000 },
   rowFilesIn: { places: 8, byHolder: 4, keptForWriters: 0, keptForAdmin: 2, patienceMs: 10_000 },

@@ -89,7 +89,8 @@ export async function zonefileRoutes(app: FastifyInstance, context: Context): Pr
     )
   })
   const limits = limitsOf(context)
-  registerGet(app, context, transfers(context, new Lane('exports of zone files', limits.exports)))
+  const signing = new Lane('signed zone files being written', limits.signedExports)
+  registerGet(app, context, transfers(context, new Lane('exports of zone files', limits.exports)), signing)
   registerPut(app, context, transfers(context, new Lane('imports of zone files', limits.imports)))
 }
 
@@ -129,7 +130,7 @@ async function spooled<T>(work: () => Promise<T>): Promise<T> {
   }
 }
 
-function registerGet(app: FastifyInstance, context: Context, transferring: Transfer): void {
+function registerGet(app: FastifyInstance, context: Context, transferring: Transfer, signing: Lane): void {
   const file = {
     description:
       'The master file. Without `signed` it is canonical: the same zone gives the same text, and the reply has an ETag.',
@@ -157,8 +158,11 @@ function registerGet(app: FastifyInstance, context: Context, transferring: Trans
       const apex = apexOf(request)
       const { signed = false } = request.query as { signed?: boolean }
       const body = await transferring(request, reply, 'read', async (spool) => {
-        if (signed) await spool.fill(formatSignedZone(await servedZone(context, apex)))
-        else {
+        if (signed) {
+          // Until it is written, however long it takes to be sent.
+          using _place = await signing.enter(tokenHolder(request), goneSignal(reply))
+          await spool.fill(formatSignedZone(await servedZone(context, apex)))
+        } else {
           const revision = await exportZone(context.database, apex, (text) => spool.fill(text))
           reply.header('etag', etagOf(revision))
         }
