@@ -75,6 +75,8 @@ export class SetSigner {
   readonly #keys: OpenedKeys
   /** Apexes of books that are not on disk as they are. Bounded as they are. */
   readonly #unwritten = new Set<string>()
+  /** Apexes whose files are of no use any more, and are to be removed. Bounded as the books before. */
+  readonly #forgotten = new Set<string>()
 
   constructor({ directory, keyFile, nowSeconds }: SetSignerOptions) {
     this.#directory = directory
@@ -97,14 +99,22 @@ export class SetSigner {
     this.#unwritten.add(apex)
   }
 
-  /** Forgets a zone. */
-  async forget(apex: string): Promise<void> {
+  /** Forgets a zone; what is signed from now on is kept. Its files are still to be removed. */
+  forget(apex: string): void {
     this.#books.delete(apex)
     this.#keys.forget(apex)
     this.#unwritten.delete(apex)
+    this.#forgotten.add(apex)
+  }
+
+  /** Removes the files of a zone that was forgotten. */
+  async removeFiles(apex: string): Promise<void> {
     const path = this.#pathOf(apex)
     await rm(beforeOf(path), { force: true })
     await rm(path, { force: true })
+    this.#forgotten.delete(apex)
+    // What has been signed since may have been written before.
+    if (this.#books.has(apex)) this.#unwritten.add(apex)
   }
 
   /** Writes what is not on disk yet. @throws what the disk says; it is tried again with the next call */
@@ -159,7 +169,9 @@ export class SetSigner {
   #bookOf(apex: string): { readonly book: SignatureBook; readonly damaged: string | null } {
     const known = this.#books.get(apex)
     if (known !== undefined) return { book: known, damaged: null }
-    const { book, damaged } = readOne(this.#pathOf(apex))
+    const { book, damaged } = this.#forgotten.has(apex)
+      ? { book: new SignatureBook(), damaged: null }
+      : readOne(this.#pathOf(apex))
     this.#books.set(apex, book)
     return { book, damaged }
   }

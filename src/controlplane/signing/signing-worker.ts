@@ -42,9 +42,11 @@ parentPort!.on('message', (message: ToSigner) => {
     case 'retain':
       return calling(message.id, () => message.requests.forEach((request) => void signer.retain(request)))
     case 'forget':
+      // At once: what is asked for behind it is not to be forgotten.
+      for (const apex of message.apexes) signer.forget(apex)
       return saying(
         message.id,
-        inTurn(() => Promise.all(message.apexes.map((apex) => signer.forget(apex)))),
+        inTurn(() => Promise.all(message.apexes.map((apex) => signer.removeFiles(apex)))),
       )
     case 'persist':
       return saying(

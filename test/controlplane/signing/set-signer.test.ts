@@ -164,9 +164,22 @@ t.test('what is of no use is forgotten, and so is a zone, on disk too', async (t
   signer.retain(request([key], [a(1)]))
   t.match(signer.sign(request([key], [a(1)])), { made: 0, kept: 1 })
   await signer.persist(signal)
-  await signer.forget(apex)
+  signer.forget(apex)
+  t.match(
+    signer.sign(request([key], [a(2)])),
+    { made: 1, kept: 1 },
+    'nothing is read of files that are to go',
+  )
+  signer.forget(apex)
+  await signer.removeFiles(apex)
   t.same(await readdir(directory), [])
   await signer.persist(signal)
   t.match(signer.sign(request([key], [a(1)])), { made: 1, kept: 1 })
   t.match(signer.sign(request([], [a(1)])), { counts: [0], trouble: null }, 'a zone without a key')
+  signer.forget(apex)
+  signer.sign(request([key], [a(2)]))
+  await signer.removeFiles(apex)
+  await signer.persist(signal)
+  const next = new SetSigner({ directory, keyFile })
+  t.match(next.sign(request([key], [a(2)])), { made: 0, kept: 1 }, 'what was signed meanwhile is kept')
 })
