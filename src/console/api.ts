@@ -98,6 +98,17 @@ export async function get<T>(path: string, options: Asked = {}): Promise<T> {
   return (await ask(path, options)).json() as Promise<T>
 }
 
+/**
+ * What a write demands: that there is still what was read, or for null that there is nothing.
+ *
+ * Throws where a server answered out of its memory, while its database was away: that has no ETag.
+ */
+export function conditionOf(read: { readonly etag: string | null } | null): Record<string, string> {
+  if (read === null) return { 'if-none-match': '*' }
+  if (read.etag !== null) return { 'if-match': read.etag }
+  throw new Error('This was read while the database was away: read it again before you change it.')
+}
+
 /** A path with parts that may hold anything. */
 export function path(texts: TemplateStringsArray, ...parts: readonly (string | number)[]): string {
   return String.raw({ raw: texts }, ...parts.map((part) => encodeURIComponent(part)))

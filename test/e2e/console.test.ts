@@ -224,6 +224,17 @@ t.test('the console', { skip }, async (t) => {
       .waitFor()
     proxy.speak()
     await page.getByText('The database is away.').waitFor({ state: 'detached' })
+    // What was read out of memory may be another by now.
+    await page.getByRole('button', { name: 'What would change?' }).click()
+    await page
+      .getByRole('alert')
+      .filter({ hasText: /read it again/ })
+      .waitFor()
+    await page.getByRole('button', { name: 'Read it again' }).click()
+    await page.getByText('Looking…').waitFor({ state: 'detached' })
+    await page.getByLabel('Data, a line each').fill('192.0.2.28')
+    await page.getByRole('button', { name: 'What would change?' }).click()
+    await page.getByRole('region', { name: 'The plan' }).getByText('192.0.2.28').waitFor()
     t.pass()
   })
 

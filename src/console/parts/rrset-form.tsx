@@ -1,6 +1,7 @@
 /** One RRset: changed, tried, and saved once one has seen what that will do. */
+import { Fragment } from 'preact'
 import { useEffect, useRef, useState } from 'preact/hooks'
-import { ApiError, ask, get, path, wordsOf } from '../api.ts'
+import { ApiError, ask, conditionOf, get, path, wordsOf } from '../api.ts'
 import { span } from '../format.ts'
 import { Field } from './field.tsx'
 import type { PlanReply } from './plan.tsx'
@@ -15,10 +16,18 @@ export interface Rrset {
 
 interface Props {
   readonly apex: string
-  /** Null for a new one. */
+  /** One of which at least the name and the type are still so; null for a new one. */
   readonly rrset: Rrset | null
   readonly done: (told: string) => void
   readonly cancel: () => void
+}
+
+/** What is changed: what was seen, which may be another by now. */
+interface Read {
+  /** Counts them: what was typed goes when it is read again. */
+  readonly nth: number
+  readonly etag: string | null
+  readonly rrset: Pick<Rrset, 'ttl' | 'data'>
 }
 
 /** What was tried: an RRset as it is to be, or null for its end. */
@@ -29,26 +38,18 @@ interface Tried {
   readonly plan: PlanReply & { readonly forgottenAfterSeconds?: number }
 }
 
+const pathOf = (apex: string, name: string, type: string) => path`/v1/zones/${apex}/rrsets/${name}/${type}`
+
+/** Nothing is to be changed but what was read, and with the ETag of that. */
 export function RrsetForm({ apex, rrset, done, cancel }: Props) {
   const [problems, setProblems] = useState<ApiError['problems']>([])
   const [trouble, setTrouble] = useState('')
-  const [etag, setEtag] = useState<string | null>(null)
+  const [read, setRead] = useState<Read | null>(null)
   const [tried, setTried] = useState<Tried | null>(null)
+  const reads = useRef(0)
   const form = useRef<HTMLFormElement>(null)
-  const pathOf = (name: string, type: string) => path`/v1/zones/${apex}/rrsets/${name}/${type}`
-  useEffect(() => {
-    form.current?.querySelector<HTMLElement>('input, textarea')?.focus()
-    form.current?.scrollIntoView({ block: 'nearest' })
-    if (rrset === null) return
-    const gone = new AbortController()
-    // What is saved must be a change of what was seen.
-    ask(pathOf(rrset.name, rrset.type), { signal: gone.signal })
-      .then((response) => setEtag(response.headers.get('etag')))
-      .catch(() => undefined)
-    return () => gone.abort()
-  }, [])
-  const headers: Record<string, string> =
-    rrset === null ? { 'if-none-match': '*' } : etag === null ? {} : { 'if-match': etag }
+  const isReady = rrset === null || read !== null
+  const condition = () => conditionOf(rrset === null ? null : { etag: read?.etag ?? null })
   const attempt = async (work: () => Promise<void>) => {
     setProblems([])
     setTrouble('')
@@ -60,9 +61,32 @@ export function RrsetForm({ apex, rrset, done, cancel }: Props) {
       if (error instanceof ApiError) setProblems(error.problems)
     }
   }
+  const load = (signal: AbortSignal | null = null) =>
+    attempt(async () => {
+      if (rrset === null) return
+      setTried(null)
+      setRead(null)
+      try {
+        const response = await ask(pathOf(apex, rrset.name, rrset.type), { signal })
+        const found = (await response.json()) as Rrset
+        setRead({ nth: ++reads.current, etag: response.headers.get('etag'), rrset: found })
+      } catch (error) {
+        if (signal?.aborted !== true) throw error
+      }
+    })
+  useEffect(() => {
+    const gone = new AbortController()
+    void load(gone.signal)
+    return () => gone.abort()
+  }, [])
+  useEffect(() => {
+    form.current?.querySelector<HTMLElement>('input, textarea')?.focus()
+    form.current?.scrollIntoView({ block: 'nearest' })
+  }, [read])
   const attemptPlan = ({ name, type, body }: Omit<Tried, 'plan'>) =>
     attempt(async () => {
       const json = { kind: 'rrset', name: apex, owner: name, type, body }
+      const headers = condition()
       const plan = await get<Tried['plan']>('/v1/plan', { method: 'POST', json, headers, patienceMs: 60_000 })
       setTried({ name, type, body, plan })
     })
@@ -82,8 +106,9 @@ export function RrsetForm({ apex, rrset, done, cancel }: Props) {
   }
   const confirm = ({ name, type, body }: Tried) =>
     attempt(async () => {
-      if (body === null) await ask(pathOf(name, type), { method: 'DELETE', headers })
-      else await ask(pathOf(name, type), { method: 'PUT', json: body, headers })
+      const headers = condition()
+      if (body === null) await ask(pathOf(apex, name, type), { method: 'DELETE', headers })
+      else await ask(pathOf(apex, name, type), { method: 'PUT', json: body, headers })
       done(body === null ? `${name} ${type} is removed.` : `${name} ${type} is saved and served.`)
     })
   const saidOf = (field: string) =>
@@ -102,19 +127,25 @@ export function RrsetForm({ apex, rrset, done, cancel }: Props) {
             <Field name="type" label="Type" problems={saidOf('type')} />
           </div>
         ) : null}
-        <Field
-          name="ttl"
-          label="TTL (empty: the zone's)"
-          value={rrset?.ttl === undefined ? '' : String(rrset.ttl)}
-          problems={saidOf('ttl')}
-        />
-        <Field
-          name="data"
-          label="Data, a line each"
-          value={rrset?.data.join('\n') ?? ''}
-          problems={saidOf('data')}
-          isLong
-        />
+        {isReady ? (
+          <Fragment key={read?.nth}>
+            <Field
+              name="ttl"
+              label="TTL (empty: the zone's)"
+              value={String(read?.rrset.ttl ?? '')}
+              problems={saidOf('ttl')}
+            />
+            <Field
+              name="data"
+              label="Data, a line each"
+              value={read?.rrset.data.join('\n') ?? ''}
+              problems={saidOf('data')}
+              isLong
+            />
+          </Fragment>
+        ) : trouble === '' ? (
+          <p>Looking…</p>
+        ) : null}
         <div class="error" role="alert">
           {trouble}
           {others.map(({ path, message }) => (
@@ -125,14 +156,24 @@ export function RrsetForm({ apex, rrset, done, cancel }: Props) {
         </div>
         <div class="buttons">
           {rrset === null ? null : (
-            <button type="button" class="danger" onClick={() => void attemptPlan({ ...rrset, body: null })}>
-              Remove…
-            </button>
+            <>
+              <button
+                type="button"
+                class="danger"
+                disabled={!isReady}
+                onClick={() => void attemptPlan({ ...rrset, body: null })}
+              >
+                Remove…
+              </button>
+              <button type="button" disabled={!isReady && trouble === ''} onClick={() => void load()}>
+                Read it again
+              </button>
+            </>
           )}
           <button type="button" onClick={cancel}>
             Cancel
           </button>
-          <button type="submit" class={tried === null ? 'primary' : ''}>
+          <button type="submit" disabled={!isReady} class={tried === null ? 'primary' : ''}>
             What would change?
           </button>
         </div>

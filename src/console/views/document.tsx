@@ -1,6 +1,6 @@
 /** The configuration as text: read, changed, planned, and applied when one has seen what it will do. */
 import { useEffect, useState } from 'preact/hooks'
-import { ApiError, ask, may, wordsOf } from '../api.ts'
+import { ApiError, ask, conditionOf, may, wordsOf } from '../api.ts'
 import { type PlanReply, PlanText } from '../parts/plan.tsx'
 
 /** Loaded by those alone who come here: it is as large as all the rest. */
@@ -61,7 +61,7 @@ export function DocumentView() {
     document.title = 'Document – pooldns'
     void load()
   }, [])
-  const put = async (dryRun: boolean, condition: string | null) => {
+  const put = async (dryRun: boolean, headers: Record<string, string>) => {
     const { parse } = await yaml()
     const query = new URLSearchParams({
       ...(dryRun ? { dryRun: 'true' } : {}),
@@ -71,18 +71,18 @@ export function DocumentView() {
     const response = await ask(`/v1/config?${query}`, {
       method: 'PUT',
       json: parse(text) ?? {},
-      headers: condition === null ? {} : { 'if-match': condition },
+      headers,
       patienceMs: 60_000,
     })
     return (await response.json()) as PlanReply
   }
   const look = () =>
     attempt(async () => {
-      setPlan({ of: text, reply: await put(true, read?.etag ?? null) })
+      setPlan({ of: text, reply: await put(true, read === null ? {} : conditionOf(read)) })
     })
   const apply = () =>
     attempt(async () => {
-      await put(false, `"${plan!.reply.revision}"`)
+      await put(false, conditionOf({ etag: `"${plan!.reply.revision}"` }))
       await load()
       setMessage('')
       setTold('It is applied and served.')

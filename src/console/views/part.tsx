@@ -1,6 +1,6 @@
 /** A service, a pool or a monitor: made, changed or removed, once one has seen what that will do. */
 import { useEffect, useState } from 'preact/hooks'
-import { ApiError, ask, get, may, wordsOf } from '../api.ts'
+import { ApiError, ask, conditionOf, get, may, wordsOf } from '../api.ts'
 import { HowToApply, type Steps, startGradually } from '../parts/how-to-apply.tsx'
 import { PartEditor, PartText } from '../parts/part-editor.tsx'
 import type { PlanReply } from '../parts/plan.tsx'
@@ -96,8 +96,7 @@ export function PartView({ kind, name: given }: { readonly kind: PartKind; reado
     document.title = `${title} – pooldns`
     void load()
   }, [])
-  const headers: Record<string, string> =
-    given === null ? { 'if-none-match': '*' } : found?.etag ? { 'if-match': found.etag } : {}
+  const condition = () => conditionOf(given === null ? null : { etag: found?.etag ?? null })
   const change = (next: unknown) => {
     setBody(next)
     setTried(null)
@@ -107,12 +106,14 @@ export function PartView({ kind, name: given }: { readonly kind: PartKind; reado
     attempt(async () => {
       if (name.trim() === '') throw new Error(`Give the ${kind} a name.`)
       const json = { kind, name: name.trim(), body: wanted }
+      const headers = condition()
       const plan = await get<PlanReply>('/v1/plan', { method: 'POST', json, headers, patienceMs: 60_000 })
       setSteps(null)
       setTried({ body: wanted, name: name.trim(), plan })
     })
   const confirm = (of: Tried) =>
     attempt(async () => {
+      const headers = condition()
       if (of.body === null) {
         await ask(pathOf(kind, of.name), { method: 'DELETE', headers })
         go('#/settings')
@@ -172,6 +173,13 @@ export function PartView({ kind, name: given }: { readonly kind: PartKind; reado
           </div>
         ))}
       </div>
+      {known === null && trouble !== '' ? (
+        <div class="buttons">
+          <button type="button" onClick={() => void load()}>
+            Read it again
+          </button>
+        </div>
+      ) : null}
       {mayWrite && known !== null ? (
         <div class="buttons">
           {given === null ? null : (
