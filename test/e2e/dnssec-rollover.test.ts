@@ -100,7 +100,8 @@ t.test('zones whose keys are rolled over', { skip, timeout: 400_000 }, async (t)
     const refused = await found.daemon.request(`/v1/zones/${apexOf('csk')}/dnssec`, { method: 'DELETE' })
     t.match(await refused.json(), {
       status: 409,
-      detail: /a rollover of its keys is under way, in step publish/,
+      // Which step depends on how busy the machine is.
+      detail: /a rollover of its keys is under way, in step \w+/,
     })
     await Promise.all(
       names.map(async (kind) => {
