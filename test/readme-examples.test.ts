@@ -9,7 +9,9 @@ import { pathToFileURL } from 'node:url'
 import t from 'tap'
 import { parse } from 'yaml'
 import { kinds, parseConfiguration } from '../src/controlplane/document/configuration.ts'
+import { parseIdentityProvider } from '../src/controlplane/document/identity-provider.ts'
 import { signatureHeaders } from '../src/controlplane/events/webhooks/deliver.ts'
+import type { Problem } from '../src/controlplane/model/errors.ts'
 import { eventKinds } from '../src/controlplane/model/event.ts'
 import { monitorTypes } from '../src/controlplane/model/monitor.ts'
 import { poolSelects } from '../src/controlplane/model/pool.ts'
@@ -26,6 +28,13 @@ t.test('the documents are one configuration', async (t) => {
     const block = parse(text) as Record<string, Record<string, unknown>>
     // Of Prometheus; see test/deploy.
     if ('scrape_configs' in block) continue
+    // The file of the identity provider.
+    if ('issuer' in block) {
+      const problems: Problem[] = []
+      parseIdentityProvider(block, problems)
+      t.same(problems, [], `${page}, line ${line}`)
+      continue
+    }
     documents++
     for (const [kind, items] of Object.entries(block)) {
       t.ok(
