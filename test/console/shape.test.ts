@@ -5,6 +5,7 @@ import {
   carriedTo,
   differInWeights,
   emptyOf,
+  isWithin,
   joinPath,
   resolved,
   type Schema,
@@ -117,4 +118,12 @@ t.test('changes of weights alone', async (t) => {
   t.equal(differInWeights(before, before), false)
   t.equal(differInWeights(before, { ...weights, ttl: 5 }), false)
   t.equal(differInWeights(before, { ...before, pools: before.pools.slice(1) }), false)
+})
+
+t.test('a problem is shown at the part that it is in, and at none whose name begins alike', async (t) => {
+  for (const inside of ['members.a', 'members.a.weight', 'members.a[0]', 'members.a["x.y"].port'])
+    t.ok(isWithin(inside, 'members.a'), inside)
+  for (const outside of ['members.a2', 'members.a-b.weight', 'members', 'a.members.a'])
+    t.notOk(isWithin(outside, 'members.a'), outside)
+  t.ok(isWithin('anything', ''))
 })

@@ -13,6 +13,7 @@ import { freePort } from '../support/free-port.ts'
 import { temporaryDataFolder } from '../support/kept.ts'
 import { findProgram, missingPrograms, startProgram } from '../support/program.ts'
 import { put, soa } from './fixture.ts'
+import { unboundConfig } from './validators.ts'
 
 const execute = promisify(execFile)
 
@@ -87,32 +88,20 @@ t.test(
         .flat()
         .filter(({ role }) => role === 'ksk')
         .map(({ ds }) => ds)
-      const anchors = ds.map((each) => `  trust-anchor: "${apex}. DS ${each}"\n`).join('')
+      const anchors = ds.map((each) => `trust-anchor: "${apex}. DS ${each}"`)
       const port = await freePort()
       const file = join(folder, 'unbound.conf')
       await writeFile(
         file,
-        `server:
-  directory: "${folder}"
-  chroot: ""
-  username: ""
-  pidfile: ""
-  use-syslog: no
-  logfile: ""
-  interface: 127.0.0.1@${port}
-  port: ${port}
-  module-config: "validator iterator"
-  do-not-query-localhost: no
-  harden-algo-downgrade: yes
-  val-log-level: 2
-  local-zone: "test." nodefault
-${anchors}stub-zone:
+        unboundConfig(
+          folder,
+          port,
+          ['harden-algo-downgrade: yes', 'val-log-level: 2', ...anchors],
+          `stub-zone:
   name: "${apex}"
   stub-addr: 127.0.0.1@${one.dns.port}
-  stub-addr: 127.0.0.1@${two.dns.port}
-remote-control:
-  control-enable: no
-`,
+  stub-addr: 127.0.0.1@${two.dns.port}`,
+        ),
       )
       const unbound = startProgram('unbound', ['-d', '-c', file])
       t.teardown(() => unbound.stop())

@@ -14,6 +14,7 @@ import { freePort } from '../support/free-port.ts'
 import { patience } from '../support/patience.ts'
 import { findProgram, missingPrograms, type Program, startProgram } from '../support/program.ts'
 import { put, soa } from './fixture.ts'
+import { unboundConfig } from './validators.ts'
 
 const execute = promisify(execFile)
 export const withoutPrograms = missingPrograms('dig', 'unbound', 'dnssec-cds')
@@ -110,25 +111,17 @@ export async function world(
     `stub-zone:\n  name: "${name}"\n${addresses(ports)}`
   await writeFile(
     file,
-    `server:
-  directory: "${folder}"
-  chroot: ""
-  username: ""
-  pidfile: ""
-  use-syslog: no
-  logfile: ""
-  interface: 127.0.0.1@${port}
-  port: ${port}
-  module-config: "validator iterator"
-  do-not-query-localhost: no
-  harden-algo-downgrade: yes
-  val-log-level: 2
-  infra-host-ttl: 1
-  local-zone: "test." nodefault
-  trust-anchor: "test. DS ${top.status.keys[0]!.ds}"
-${stub('test', dnsPorts)}${names.map((name) => stub(apexOf(name), childPorts)).join('')}remote-control:
-  control-enable: no
-`,
+    unboundConfig(
+      folder,
+      port,
+      [
+        'harden-algo-downgrade: yes',
+        'val-log-level: 2',
+        'infra-host-ttl: 1',
+        `trust-anchor: "test. DS ${top.status.keys[0]!.ds}"`,
+      ],
+      stub('test', dnsPorts) + names.map((name) => stub(apexOf(name), childPorts)).join(''),
+    ),
   )
   const unbound = startProgram('unbound', ['-d', '-c', file])
   t.teardown(() => unbound.stop())

@@ -58,17 +58,18 @@ export interface UnboundOptions {
   readonly others?: readonly Pick<DaemonProcess, 'dns'>[]
 }
 
-/** A validating resolver that knows nothing but this zone, which it asks the daemon for. */
-export async function startUnbound(
-  t: Test,
-  { dns }: Pick<DaemonProcess, 'dns'>,
-  { folder, anchor, more = [], others = [] }: UnboundOptions,
-) {
-  const port = await freePort()
-  const file = join(folder, `unbound-${port}.conf`)
-  await writeFile(
-    file,
-    `server:
+/**
+ * What every unbound of the tests is told: it validates, asks servers on this host, and keeps to itself.
+ *
+ * @param more lines of its server, and behind them other clauses
+ */
+export function unboundConfig(
+  folder: string,
+  port: number,
+  more: readonly string[],
+  clauses: string,
+): string {
+  return `server:
   directory: "${folder}"
   chroot: ""
   username: ""
@@ -79,15 +80,32 @@ export async function startUnbound(
   port: ${port}
   module-config: "validator iterator"
   do-not-query-localhost: no
-  aggressive-nsec: yes
   local-zone: "test." nodefault
-  ${[...more, anchor].join('\n  ')}
-stub-zone:
-  name: "${apex}"
-  ${[dns, ...others.map((other) => other.dns)].map(({ host, port }) => `stub-addr: ${host}@${port}`).join('\n  ')}
+  ${more.join('\n  ')}
+${clauses}
 remote-control:
   control-enable: no
-`,
+`
+}
+
+/** A validating resolver that knows nothing but this zone, which it asks the daemon for. */
+export async function startUnbound(
+  t: Test,
+  { dns }: Pick<DaemonProcess, 'dns'>,
+  { folder, anchor, more = [], others = [] }: UnboundOptions,
+) {
+  const port = await freePort()
+  const file = join(folder, `unbound-${port}.conf`)
+  await writeFile(
+    file,
+    unboundConfig(
+      folder,
+      port,
+      ['aggressive-nsec: yes', ...more, anchor],
+      `stub-zone:
+  name: "${apex}"
+  ${[dns, ...others.map((other) => other.dns)].map(({ host, port }) => `stub-addr: ${host}@${port}`).join('\n  ')}`,
+    ),
   )
   const unbound = startProgram('unbound', ['-d', '-c', file])
   t.teardown(() => unbound.stop())

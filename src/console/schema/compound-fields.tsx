@@ -8,6 +8,7 @@ import {
   carriedTo,
   emptyOf,
   isRecord,
+  isWithin,
   joinPath,
   resolved,
   type Schema,
@@ -106,7 +107,7 @@ function focusSoon(path: string): void {
 }
 
 const hasInside = (problems: ApiError['problems'], path: string) =>
-  problems.some((each) => each.path.startsWith(path))
+  problems.some((each) => isWithin(each.path, path))
 
 export function MapField(props: FieldProps & { readonly of: Schema }) {
   const { path, label, value, set, of } = props

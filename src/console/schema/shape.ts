@@ -158,3 +158,8 @@ export function differInWeights(before: unknown, after: unknown): boolean {
     JSON.stringify(body, (key, value: unknown) => (key === 'weight' ? undefined : value))
   return bare(before) === bare(after) && JSON.stringify(before) !== JSON.stringify(after)
 }
+
+/** Whether what stands at a path is inside of another place, or is it: `members.a2` is not inside of `members.a`. */
+export function isWithin(path: string, of: string): boolean {
+  return path.startsWith(of) && (of === '' || /^(?:[.[]|$)/.test(path.slice(of.length)))
+}
