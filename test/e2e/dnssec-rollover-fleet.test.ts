@@ -34,7 +34,7 @@ async function nodesOf(daemon: DaemonProcess): Promise<readonly Node[]> {
   return ((await (await daemon.request('/v1/nodes')).json()) as { items: readonly Node[] }).items
 }
 
-t.test('two servers', { skip, timeout: 400_000 }, async (t) => {
+t.test('two servers', { skip }, async (t) => {
   await using postgres = await startPostgres()
   const url = await postgres.createDatabase()
   const folder = await temporaryDataFolder('pooldns-rollover-')

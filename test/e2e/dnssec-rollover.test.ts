@@ -77,7 +77,7 @@ const again: Readonly<Record<string, object>> = {
   algorithm: { algorithm: 13 },
 }
 
-t.test('zones whose keys are rolled over', { skip, timeout: 400_000 }, async (t) => {
+t.test('zones whose keys are rolled over', { skip }, async (t) => {
   const folder = await temporaryDataFolder('pooldns-rollover-')
   const dataDir = await temporaryDataFolder('pooldns-rollover-data-')
   t.teardown(() => Promise.all([folder, dataDir].map((path) => rm(path, { recursive: true, force: true }))))

@@ -232,7 +232,8 @@ export async function next(found: World, kind: string, from: string | null): Pro
     const step = rollover.reverting ? `back: ${rollover.step}` : rollover.step
     if (step !== from) return step
     if (signal.aborted) throw new Error(`${kind} comes to no end: ${JSON.stringify(reply.status)}`)
-    if (rollover.step === 'parent') await follow(found, kind, reply)
+    // A server that never saw the DS of before can't tell for how long others have it, and takes it for a day.
+    if (rollover.step === 'parent' && rollover.parent !== null) await follow(found, kind, reply)
     await pause(50, signal)
   }
 }
