@@ -15,8 +15,12 @@ data "aws_iam_policy_document" "tasks" {
 locals {
   # By what starts them: the secrets that it may read.
   execution_secrets = {
-    servers = [aws_secretsmanager_secret.servers.arn]
-    setup   = [aws_secretsmanager_secret.setup.arn, aws_rds_cluster.main.master_user_secret[0].secret_arn]
+    servers = concat(
+      [aws_secretsmanager_secret.servers.arn, aws_secretsmanager_secret.key_file.arn],
+      # ARN:KEY:STAGE:VERSION names a part of an entry, and the right is of the entry.
+      distinct([for arn in concat(values(var.secret_settings), values(var.secret_files)) : join(":", slice(split(":", arn), 0, 7))]),
+    )
+    setup = [aws_secretsmanager_secret.setup.arn, aws_rds_cluster.main.master_user_secret[0].secret_arn]
   }
   # Of an image in ECR: arn:aws:ecr:REGION:ACCOUNT:repository/NAME. Others need no right.
   ecr = regexall("^(\\d{12})\\.dkr\\.ecr\\.([a-z0-9-]+)\\.amazonaws\\.com/([^:@]+)", var.image)

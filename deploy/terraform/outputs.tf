@@ -13,6 +13,11 @@ output "admin_token_secret" {
   value       = aws_secretsmanager_secret.servers.name
 }
 
+output "key_file_secret" {
+  description = "Where the key file of signed zones is: this entry of Secrets Manager; keep a copy of it elsewhere"
+  value       = aws_secretsmanager_secret.key_file.name
+}
+
 output "run_setup" {
   description = "Makes the roles and brings the schema up to date: before the first start, and before each new version"
   value = join(" ", [

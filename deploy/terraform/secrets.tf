@@ -15,6 +15,12 @@ ephemeral "random_password" "admin_token" {
   special = false
 }
 
+# The file that keys of signed zones are sealed by is 32 octets in base64; of letters and digits alone they are 190 bits.
+ephemeral "random_password" "key_file" {
+  length  = 32
+  special = false
+}
+
 locals {
   # Aurora's certificates are of authorities of Amazon's own, which no image knows unless they were put there. Else, as libpq means it, the
   # connection is encrypted, and that is all; `require` alone would ask for a certificate of a public authority.
@@ -54,4 +60,17 @@ resource "aws_secretsmanager_secret_version" "setup" {
     daemon_password = ephemeral.random_password.daemon.result
     owner_url       = "postgres://pooldns_owner:${ephemeral.random_password.owner.result}@${local.database_place}"
   })
+}
+
+resource "aws_secretsmanager_secret" "key_file" {
+  name                    = "${local.name}/key-file"
+  description             = "pooldns: what the private keys of signed zones are sealed by; without it none of them is of use any more"
+  recovery_window_in_days = var.protect ? 30 : 0
+}
+
+resource "aws_secretsmanager_secret_version" "key_file" {
+  secret_id = aws_secretsmanager_secret.key_file.id
+  # Not secrets_version: another one opens none of the keys that are there.
+  secret_string_wo_version = 1
+  secret_string_wo         = base64encode(ephemeral.random_password.key_file.result)
 }

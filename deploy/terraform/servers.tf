@@ -37,7 +37,7 @@ resource "aws_service_discovery_service" "api" {
 locals {
   api_host = "servers.${local.name}.internal"
 
-  log = { for prefix in ["server", "setup"] : prefix => {
+  log = { for prefix in ["server", "files", "setup"] : prefix => {
     logDriver = "awslogs"
     options = {
       "awslogs-group"         = aws_cloudwatch_log_group.main.name
@@ -50,8 +50,34 @@ locals {
     POOLDNS_DATA_DIR    = "/var/lib/pooldns"
     POOLDNS_DNS_LISTEN  = "0.0.0.0:${local.dns_port}"
     POOLDNS_HTTP_LISTEN = "0.0.0.0:${local.http_port}"
-    POOLDNS_HTTP_HOSTS  = local.api_host
+    POOLDNS_HTTP_HOSTS  = join(",", compact([local.api_host, lookup(var.settings, "POOLDNS_HTTP_HOSTS", "")]))
+    POOLDNS_KEY_FILE    = "${local.files_folder}/dnssec.key"
   })
+
+  # Secrets reach a container of ECS as variables alone. What the server wants as files is written by a container that goes first.
+  files_folder = "/var/lib/pooldns/files"
+  # By name: where it comes from. Variables of that container have numbers, for a name may hold what a variable may not.
+  secret_files     = merge(var.secret_files, { "dnssec.key" = aws_secretsmanager_secret.key_file.arn })
+  files            = concat(sort(keys(var.files)), sort(keys(local.secret_files)))
+  variable_of_file = { for number, name in local.files : name => "FILE_${number}" }
+
+  write_files = {
+    name                   = "files"
+    image                  = var.image
+    entryPoint             = ["node", "--input-type=module", "--eval"]
+    command                = [file("${path.module}/write-files.mjs")]
+    essential              = false
+    user                   = "1000:1000"
+    readonlyRootFilesystem = true
+    linuxParameters        = { capabilities = { drop = ["ALL"] } }
+    logConfiguration       = local.log["files"]
+    environment = concat([
+      { name = "FOLDER", value = local.files_folder },
+      { name = "NAMES", value = jsonencode({ for name, variable in local.variable_of_file : variable => name }) },
+    ], [for name in sort(keys(var.files)) : { name = local.variable_of_file[name], value = var.files[name] }])
+    secrets     = [for name in sort(keys(local.secret_files)) : { name = local.variable_of_file[name], valueFrom = local.secret_files[name] }]
+    mountPoints = [{ sourceVolume = "data", containerPath = "/var/lib/pooldns", readOnly = false }]
+  }
 
   server = {
     name                   = "pooldns"
@@ -65,10 +91,11 @@ locals {
     stopTimeout      = 30
     environment      = [for name in sort(keys(local.environment)) : { name = name, value = local.environment[name] }]
     logConfiguration = local.log["server"]
-    secrets = [
+    dependsOn        = [{ containerName = local.write_files.name, condition = "SUCCESS" }]
+    secrets = concat([
       { name = "DATABASE_URL", valueFrom = "${aws_secretsmanager_secret.servers.arn}:database_url::" },
       { name = "POOLDNS_ADMIN_TOKEN", valueFrom = "${aws_secretsmanager_secret.servers.arn}:admin_token::" },
-    ]
+    ], [for name in sort(keys(var.secret_settings)) : { name = name, valueFrom = var.secret_settings[name] }])
     portMappings = [
       { containerPort = local.dns_port, protocol = "udp" },
       { containerPort = local.dns_port, protocol = "tcp" },
@@ -135,7 +162,7 @@ resource "aws_ecs_task_definition" "server" {
   memory                   = var.memory
   execution_role_arn       = aws_iam_role.execution["servers"].arn
   task_role_arn            = aws_iam_role.task.arn
-  container_definitions    = jsonencode([local.server])
+  container_definitions    = jsonencode([local.write_files, local.server])
 
   volume {
     name = "data"
@@ -196,7 +223,7 @@ resource "aws_ecs_service" "server" {
     ignore_changes = [desired_count]
   }
 
-  depends_on = [aws_lb_listener.dns, aws_secretsmanager_secret_version.servers]
+  depends_on = [aws_lb_listener.dns, aws_secretsmanager_secret_version.servers, aws_secretsmanager_secret_version.key_file]
 }
 
 resource "aws_appautoscaling_target" "server" {

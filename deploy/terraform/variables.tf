@@ -126,8 +126,13 @@ variable "egress" {
   default = null
 
   validation {
-    condition     = alltrue([for rule in values(coalesce(var.egress, {})) : can(cidrhost(rule.cidr, 0)) && contains(["tcp", "udp", "icmp"], rule.protocol)])
-    error_message = "egress: cidr is a network such as 192.0.2.0/24, protocol is tcp, udp or icmp."
+    condition     = alltrue([for rule in values(coalesce(var.egress, {})) : can(cidrnetmask(rule.cidr)) && contains(["tcp", "udp"], rule.protocol)])
+    error_message = "egress: cidr is a network of IPv4 such as 192.0.2.0/24 (the VPC has no IPv6), protocol is tcp or udp; the server sends nothing else, so no ICMP."
+  }
+
+  validation {
+    condition     = alltrue([for rule in values(coalesce(var.egress, {})) : rule.from_port >= 0 && rule.from_port <= rule.to_port && rule.to_port <= 65535])
+    error_message = "egress: ports are from 0 to 65535, and from_port is no more than to_port."
   }
 }
 
@@ -143,15 +148,73 @@ variable "database_ca_file" {
 }
 
 variable "settings" {
-  description = "Variables of docs/configuration.md, such as POOLDNS_GUARD"
+  description = "Variables of docs/configuration.md, such as POOLDNS_GUARD, and those of OpenTelemetry"
   type        = map(string)
   default     = {}
 
   validation {
-    condition = alltrue([for name in keys(var.settings) : startswith(name, "POOLDNS_") && !contains([
-      "POOLDNS_ADMIN_TOKEN", "POOLDNS_DATA_DIR", "POOLDNS_DNS_LISTEN", "POOLDNS_HTTP_HOSTS", "POOLDNS_HTTP_LISTEN",
+    condition = alltrue([for name in keys(var.settings) : can(regex("^(POOLDNS|OTEL)_[A-Z_]+$", name)) && !contains([
+      "POOLDNS_ADMIN_TOKEN", "POOLDNS_DATA_DIR", "POOLDNS_DNS_LISTEN", "POOLDNS_HTTP_LISTEN", "POOLDNS_KEY_FILE",
     ], name)])
-    error_message = "settings: names begin with POOLDNS_, and secrets, addresses and the data directory are set by this module."
+    error_message = "settings: names begin with POOLDNS_ or OTEL_, and secrets, addresses, the key file and the data directory are set by this module."
+  }
+
+  validation {
+    condition     = alltrue([for name, value in var.settings : !can(regex("_(SECRET|HEADERS)$", name)) && !can(regex("://[^/]*@", value))])
+    error_message = "settings: a secret, or a URL with a password, would be in the state: name its entry of Secrets Manager in secret_settings."
+  }
+}
+
+variable "secret_settings" {
+  description = "Variables that are secrets, such as POOLDNS_SMTP_URL, POOLDNS_CACHE_URL, POOLDNS_OPENID_SECRET and OTEL_EXPORTER_OTLP_HEADERS: each with the ARN of its entry in Secrets Manager, or ARN:KEY:: of one that is JSON"
+  type        = map(string)
+  default     = {}
+
+  validation {
+    condition     = alltrue([for name in keys(var.secret_settings) : can(regex("^(POOLDNS|OTEL)_[A-Z_]+$", name)) && name != "POOLDNS_ADMIN_TOKEN"])
+    error_message = "secret_settings: names begin with POOLDNS_ or OTEL_, and the token of the API is made by this module."
+  }
+
+  validation {
+    condition     = length(setintersection(keys(var.secret_settings), keys(var.settings))) == 0
+    error_message = "secret_settings: a variable is in settings, too."
+  }
+
+  validation {
+    condition     = alltrue([for arn in values(var.secret_settings) : can(regex("^arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:[A-Za-z0-9/_+=.@-]+(:[^:]*:[^:]*:[^:]*)?$", arn))])
+    error_message = "secret_settings: arn:aws:secretsmanager:REGION:ACCOUNT:secret:NAME-RANDOM, and :KEY:: behind it for one key of an entry that is JSON."
+  }
+}
+
+variable "files" {
+  description = "Files of /var/lib/pooldns/files by their names there, with their text, such as what POOLDNS_OPENID names; they are in the state, and 64 KiB in all at the most"
+  type        = map(string)
+  default     = {}
+
+  validation {
+    condition     = alltrue([for name in keys(var.files) : can(regex("^[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*$", name)) && name != "dnssec.key"])
+    error_message = "files: names such as openid.yaml or certificates/web.crt; dnssec.key is made by this module."
+  }
+}
+
+variable "secret_files" {
+  description = "Files there that are secrets, such as certificates/web.key: each with the ARN of its entry in Secrets Manager, or ARN:KEY:: of one that is JSON"
+  type        = map(string)
+  default     = {}
+
+  validation {
+    condition     = alltrue([for name in keys(var.secret_files) : can(regex("^[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*$", name)) && name != "dnssec.key"])
+    error_message = "secret_files: names such as certificates/web.key; dnssec.key is made by this module."
+  }
+
+  validation {
+    condition     = length(setintersection(keys(var.secret_files), keys(var.files))) == 0
+    error_message = "secret_files: a file is in files, too."
+  }
+
+  validation {
+    condition     = alltrue([for arn in values(var.secret_files) : can(regex("^arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:[A-Za-z0-9/_+=.@-]+(:[^:]*:[^:]*:[^:]*)?$", arn))])
+    error_message = "secret_files: arn:aws:secretsmanager:REGION:ACCOUNT:secret:NAME-RANDOM, and :KEY:: behind it for one key of an entry that is JSON."
   }
 }
 

@@ -176,13 +176,38 @@ t.test('the servers take what they are told', async (t) => {
     POOLDNS_DATA_DIR: '/var/lib/pooldns',
     POOLDNS_DNS_LISTEN: '0.0.0.0:9999',
     POOLDNS_HTTP_LISTEN: '0.0.0.0:3000',
-    POOLDNS_HTTP_HOSTS: 'servers.pooldns-production.internal',
+    POOLDNS_HTTP_HOSTS: 'servers.pooldns-production.internal,dns.example',
+    POOLDNS_KEY_FILE: '/var/lib/pooldns/files/dnssec.key',
   }
   t.same(set.sort(), Object.keys(values).sort())
   t.match(readConfig([], values), { dnsListen: [{ port: 9999 }], httpListen: { port: 3000 } })
-  // What the module sets is no setting of the operator's.
-  for (const name of set) t.match(files['variables.tf'], `"${name}"`)
+  // What the module sets is no setting of the operator's; names of HTTP are put together.
+  for (const name of set) if (name !== 'POOLDNS_HTTP_HOSTS') t.match(files['variables.tf'], `"${name}"`)
+  t.match(
+    text,
+    /join\(",", compact\(\[local\.api_host, lookup\(var\.settings, "POOLDNS_HTTP_HOSTS", ""\)\]\)\)/,
+  )
 })
+
+t.test('the key file of signed zones is made once, and the servers alone may read it', async (t) => {
+  t.match(module.resources.aws_secretsmanager_secret_version!.key_file, {
+    secret_id: /aws_secretsmanager_secret\.key_file\.id/,
+    secret_string_wo_version: 1,
+    secret_string_wo: /base64encode\(ephemeral\.random_password\.key_file\.result\)/,
+  })
+  t.match(
+    module.resources['ephemeral.random_password']!.key_file,
+    { length: 32 },
+    'as many octets as it takes',
+  )
+  const { servers, setup } = module.locals.execution_secrets as Record<string, unknown>
+  t.match(JSON.stringify(servers), 'aws_secretsmanager_secret.key_file.arn')
+  t.notMatch(JSON.stringify(setup), 'key_file')
+})
+
+/** What Terraform says, in one line: it breaks its own wherever they are long. */
+const wordsOf = (said: string | { stdout: string; stderr: string }) =>
+  (typeof said === 'string' ? said : said.stdout + said.stderr).replaceAll(/[\s│]+/g, ' ')
 
 t.test('terraform itself', { skip: missingPrograms('terraform') }, async (t) => {
   const scratch = await mkdtemp(join(tmpdir(), 'pooldns-terraform-'))
@@ -209,6 +234,7 @@ t.test('terraform itself', { skip: missingPrograms('terraform') }, async (t) => 
     return asked
   }
   for (const name of environments) t.match((await value(name)).stdout, /min/, `${name} is accepted`)
+  const entry = 'arn:aws:secretsmanager:eu-central-1:111122223333:secret:mail-AbCdEf'
   const refused: [string, RegExp][] = [
     ['zones=1', /2 to 4; the database takes two/],
     ['cpu=1000', /cpu: 256, 512/],
@@ -217,10 +243,52 @@ t.test('terraform itself', { skip: missingPrograms('terraform') }, async (t) => 
     ['database={instances=1,min_acu=0,max_acu=1,backup_days=1}', /min_acu from 0\.5/],
     ['egress={a={cidr="everywhere",protocol="tcp",from_port=80,to_port=80}}', /egress: cidr is a network/],
     ['egress={a={cidr="192.0.2.0/24",protocol="all",from_port=80,to_port=80}}', /egress: cidr is a network/],
+    ['egress={a={cidr="192.0.2.0/24",protocol="icmp",from_port=-1,to_port=-1}}', /so no ICMP/],
+    ['egress={a={cidr="2001:db8::/32",protocol="tcp",from_port=80,to_port=80}}', /the VPC has no IPv6/],
+    ['egress={a={cidr="192.0.2.0/24",protocol="udp",from_port=53,to_port=52}}', /from_port is no more/],
+    ['egress={a={cidr="192.0.2.0/24",protocol="udp",from_port=53,to_port=70000}}', /from 0 to 65535/],
     ['database_ca_file=ca.pem', /database_ca_file: an absolute path/],
     ['settings={POOLDNS_DATA_DIR="/data"}', /settings: names begin with POOLDNS_/],
+    ['settings={POOLDNS_KEY_FILE="/data/key"}', /settings: names begin with POOLDNS_/],
+    ['settings={PATH="/bin"}', /settings: names begin with POOLDNS_/],
+    ['settings={POOLDNS_OPENID_SECRET="secret"}', /settings: a secret/],
+    ['settings={OTEL_EXPORTER_OTLP_HEADERS="authorization=a"}', /settings: a secret/],
+    ['settings={POOLDNS_SMTP_URL="smtp://pooldns:secret@mail.example"}', /settings: a secret/],
+    ['secret_settings={POOLDNS_SMTP_URL="smtp://mail.example"}', /secret_settings: arn:aws:secretsmanager/],
+    [`secret_settings={POOLDNS_ADMIN_TOKEN="${entry}"}`, /the token of the API is made by this module/],
+    [`secret_files={"dnssec.key"="${entry}"}`, /dnssec\.key is made by this module/],
+    [`secret_files={"../key"="${entry}"}`, /secret_files: names such as/],
+    ['secret_files={"certificates/web.key"="text"}', /secret_files: arn:aws:secretsmanager/],
+    ['files={"/etc/passwd"="text"}', /files: names such as/],
     ['environment=Production!', /2 to 15 small letters/],
   ]
   for (const [each, told] of refused)
-    t.match(await value('production', each).then(({ stdout, stderr }) => stdout + stderr, String), told, each)
+    t.match(
+      await value('production', each).then(wordsOf, (error: Error) => wordsOf(error.message)),
+      told,
+      each,
+    )
+  const twice = [
+    [
+      'settings={POOLDNS_SMTP_URL="smtp://mail.example"}',
+      `secret_settings={POOLDNS_SMTP_URL="${entry}"}`,
+      /a variable is in settings, too/,
+    ],
+    ['files={"a.key"="text"}', `secret_files={"a.key"="${entry}"}`, /a file is in files, too/],
+  ] as const
+  for (const [one, other, told] of twice)
+    t.match(
+      await value('production', one, other).then(wordsOf, (error: Error) => wordsOf(error.message)),
+      told,
+      other,
+    )
+  const accepted = await value(
+    'production',
+    `secret_settings={POOLDNS_SMTP_URL="${entry}:url::",POOLDNS_OPENID_SECRET="${entry}"}`,
+    `secret_files={"certificates/web.key"="${entry}:key::"}`,
+    'files={"openid.yaml"="issuer: https://login.example"}',
+    'settings={POOLDNS_SMTP_URL_FILE="/var/lib/pooldns/files/smtp",OTEL_EXPORTER_OTLP_ENDPOINT="http://192.0.2.7:4318"}',
+    'egress={a={cidr="192.0.2.0/24",protocol="tcp",from_port=80,to_port=443}}',
+  )
+  t.match(wordsOf(accepted), /min/)
 })
