@@ -182,10 +182,26 @@ export async function changes(t: Test, page: Page, daemon: DaemonProcess): Promi
     })
     await isAccessible(t, page, 'a gradual change')
     await page.getByRole('link', { name: 'Overview', exact: true }).click()
+    const dialog = page.getByRole('dialog')
+    const pools = async () =>
+      ((await (await daemon.request(`/v1/services/${slow}`)).json()) as { pools: unknown }).pools
+    await change.getByRole('button', { name: /^Finish at once/ }).click()
+    await dialog.getByText(`${slow}: old 99 % → 0 %`).waitFor()
+    await isAccessible(t, page, 'what the end of a gradual change would do')
+    await dialog.getByRole('button', { name: 'Cancel' }).click()
     await change.getByRole('button', { name: /^Take back/ }).click()
+    await dialog.getByText(`${slow}: new 1 % → 0 %`).waitFor()
+    await dialog.getByRole('button', { name: 'Take back' }).click()
     await change.getByText(/returned/).waitFor()
-    const service = (await (await daemon.request(`/v1/services/${slow}`)).json()) as { pools: unknown }
-    t.same(service.pools, weights(100, 0).pools)
+    t.same(await pools(), weights(100, 0).pools)
+    // Another one, to its end.
+    const json = { services: { [slow]: weights(0, 100) } }
+    const begun = await daemon.request('/v1/config?gradual=10m', { method: 'PUT', json })
+    t.equal(begun.status, 200, 'another one is begun')
+    await change.getByRole('button', { name: /^Finish at once/ }).click()
+    await dialog.getByRole('button', { name: 'Finish at once' }).click()
+    await change.getByText(/done, 100 % of the way/).waitFor()
+    t.same(await pools(), weights(0, 100).pools)
     for (const path of [`services/${slow}`, 'pools/old', 'pools/new'])
       t.equal((await daemon.request(`/v1/${path}`, { method: 'DELETE' })).status, 204)
   })
