@@ -3,6 +3,7 @@ import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
+import { parse } from 'yaml'
 import { repository } from '../../support/daemon.ts'
 import { disagreements, podOf } from '../../support/kubernetes/agreement.ts'
 import { schemaErrors } from '../../support/kubernetes/schema.ts'
@@ -13,9 +14,15 @@ import {
   withoutHelm,
   withoutKubectl,
 } from '../../support/kubernetes/tools.ts'
+import { pageBlocks } from '../../support/pages.ts'
 
 const kustomize = join(repository, 'deploy/kustomize')
-const around = ['Secret pooldns', 'Secret pooldns-owner', 'ConfigMap database-authorities']
+const around = [
+  'Secret pooldns',
+  'Secret pooldns-owner',
+  'Secret client-certificates',
+  'ConfigMap database-authorities',
+]
 
 const scratch = await mkdtemp(join(tmpdir(), 'pooldns-kustomize-'))
 t.teardown(() => rm(scratch, { recursive: true, force: true }))
@@ -47,6 +54,14 @@ const ways: Record<string, { components: string[]; values: Record<string, unknow
   'database-authorities': {
     components: ['database-authorities'],
     values: { database: { authorities: { configMap: 'database-authorities' } } },
+  },
+  'signed-zones': {
+    components: ['signed-zones'],
+    values: { secrets: { files: { POOLDNS_KEY_FILE: 'dnssec-key' } } },
+  },
+  'client-certificates': {
+    components: ['client-certificates'],
+    values: { certificates: { existingSecret: 'client-certificates' } },
   },
   'host-network': {
     components: ['host-network'],
@@ -93,6 +108,82 @@ t.test('the example is an installation', { skip: withoutKubectl }, async (t) => 
   })
 })
 
+/** The example with what stands behind number signs in it, but for components that are left out. */
+async function wholeExample(...without: string[]): Promise<Manifest[]> {
+  const folder = await mkdtemp(join(scratch, 'kustomize/example-'))
+  await cp(join(scratch, 'kustomize/example'), folder, { recursive: true })
+  for (const name of ['kustomization.yaml', 'external-secrets.yaml']) {
+    const text = await readFile(join(folder, name), 'utf8')
+    const all = text
+      .replaceAll(/^( *)# (?=- (?:\{|\.\.)|configMapGenerator:| {2}- )/gm, '$1')
+      .split('\n')
+      .filter((line) => !without.some((component) => line.endsWith(`components/${component}`)))
+    t.notMatch(all.join('\n'), /# +-/)
+    await writeFile(join(folder, name), all.join('\n'))
+  }
+  await writeFile(join(folder, 'openid.yaml'), 'issuer: https://login.example\n')
+  return await buildKustomization(folder)
+}
+
+t.test('all that the example can add goes together', { skip: withoutKubectl }, async (t) => {
+  for (const without of [[], ['host-network']]) {
+    const manifests = await wholeExample(...without)
+    t.same(await schemaErrors(manifests), [])
+    t.same(disagreements(manifests, around), [])
+    const [server] = manifests.filter(({ kind }) => kind === 'Deployment' || kind === 'DaemonSet')
+    t.equal(server!.kind, without.length === 0 ? 'DaemonSet' : 'Deployment')
+    const { spec } = podOf(server!)!
+    const { env } = spec.containers[0]
+    const given = Object.fromEntries(env.map(({ name, value }: Record<string, string>) => [name, value]))
+    t.match(
+      given,
+      {
+        POOLDNS_LOG_LEVEL: 'warn',
+        POOLDNS_HTTP_HOSTS: /name-service/,
+        POOLDNS_KEY_FILE: '/etc/pooldns/secrets/dnssec-key',
+        POOLDNS_CERTIFICATE_DIR: '/etc/pooldns/certificates',
+        POOLDNS_OPENID: '/etc/pooldns/files/openid.yaml',
+        POOLDNS_OPENID_SECRET_FILE: '/etc/pooldns/secrets/openid-secret',
+        POOLDNS_SMTP_URL_FILE: '/etc/pooldns/secrets/smtp-url',
+        POOLDNS_CACHE_URL_FILE: '/etc/pooldns/secrets/cache-url',
+        PGSSLROOTCERT: '/etc/pooldns/authorities/ca.pem',
+      },
+      server!.kind,
+    )
+    const { secret } = spec.volumes.find(({ name }: { name: string }) => name === 'secrets')
+    const keys = secret.items.map(({ key }: { key: string }) => key)
+    const made = manifests.find(
+      ({ kind, metadata }) => kind === 'ExternalSecret' && metadata.name === 'pooldns',
+    )!
+    t.same(made.spec.data.map(({ secretKey }: { secretKey: string }) => secretKey).sort(), keys.sort())
+  }
+})
+
+t.test('its restricted egress is that of the chart', { skip: withoutKubectl || withoutHelm }, async (t) => {
+  const block = pageBlocks('docs/deploy/kubernetes.md').find(({ text }) =>
+    /^ +restricted: true$/m.test(text),
+  )!
+  const policyOf = (manifests: readonly Manifest[]) =>
+    manifests.find(({ kind }) => kind === 'NetworkPolicy')!.spec
+  const rules = (manifests: readonly Manifest[]) =>
+    policyOf(manifests)
+      .egress.map((rule: unknown) => JSON.stringify(rule, Object.keys(flat(rule)).sort()))
+      .sort()
+  const built = await wholeExample()
+  const rendered = await renderChart({ values: parse(block.text) })
+  t.same(policyOf(built).policyTypes, policyOf(rendered).policyTypes)
+  t.same(rules(built), rules(rendered))
+})
+
+/** The names of all fields within, for an order of them. */
+function flat(value: unknown): Record<string, true> {
+  if (typeof value !== 'object' || value === null) return {}
+  return Object.assign(
+    {},
+    ...Object.entries(value).map(([name, within]) => ({ [name]: true, ...flat(within) })),
+  )
+}
+
 t.test('its version is that of the program', async (t) => {
   const { version } = JSON.parse(await readFile(join(repository, 'package.json'), 'utf8'))
   for (const file of ['base', 'example'])
@@ -114,6 +205,24 @@ const slips: [string, (text: string) => string, RegExp][] = [
     /no Secret owner/,
   ],
 ]
+
+t.test('a slip in a component is found', { skip: withoutKubectl }, async (t) => {
+  const path = join(scratch, 'kustomize/components/signed-zones/key-file.yaml')
+  const text = await readFile(path, 'utf8')
+  const found = async (from: string, to: string) => {
+    t.ok(text.includes(from))
+    await writeFile(path, text.replace(from, to))
+    const wrong = await build('signed-zones').then(
+      (manifests) => disagreements(manifests, around).join(),
+      String,
+    )
+    await writeFile(path, text)
+    return wrong
+  }
+  t.match(await found('path: dnssec-key', 'path: dnssec.key'), /the volume secrets has no .*dnssec-key/)
+  t.match(await found('secrets/dnssec-key', 'dnssec-key'), /dnssec-key lies in no volume/)
+  t.match(await found('volumes/2/name', 'volumes/1/name'), /test.* failed/i)
+})
 
 t.test('a slip is found', { skip: withoutKubectl }, async (t) => {
   for (const [file, change, told] of slips) {

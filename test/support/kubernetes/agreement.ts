@@ -35,9 +35,10 @@ export function podOf({ kind, metadata, spec }: Manifest): { metadata: any; spec
 const called = ({ kind, metadata }: Manifest) => `${kind} ${metadata.name}`
 
 function twice(manifests: readonly Manifest[]): string[] {
-  const names = manifests.map(called)
-  return names.filter((name, index) => names.indexOf(name) !== index).map((name) => `${name} is there twice`)
+  return repeated(manifests.map(called)).map((name) => `${name} is there twice`)
 }
+
+const repeated = (names: readonly string[]) => names.filter((name, index) => names.indexOf(name) !== index)
 
 /** The server never calls Kubernetes. */
 function rights(manifests: readonly Manifest[]): string[] {
@@ -128,6 +129,8 @@ function podErrors(workload: Manifest, manifests: readonly Manifest[], around: r
   }
   for (const { name } of spec.imagePullSecrets ?? [])
     if (!there('Secret', name)) wrong.push(`no Secret ${name}`)
+  for (const name of repeated((spec.volumes ?? []).map(({ name }: { name: string }) => name)))
+    wrong.push(`two volumes are called ${name}`)
   wrong.push(...safety(spec), ...spec.containers.flatMap((each: Container) => containerErrors(each, spec)))
   return wrong.map((each) => `${called(workload)}: ${each}`)
 }
@@ -156,12 +159,35 @@ function safety(spec: any): string[] {
   return wrong
 }
 
+/** Variables that name files or folders, which must come from somewhere. */
+const namesFile = /_(?:FILE|DIR)$|^PGSSLROOTCERT$|^POOLDNS_(?:OPENID|LOCATION_DATABASES)$/
+
+interface Volume {
+  readonly name: string
+  readonly secret?: { readonly items?: readonly { readonly path: string }[] }
+  readonly configMap?: { readonly items?: readonly { readonly path: string }[] }
+}
+
+function fileErrors(path: string, mounts: readonly Mount[], volumes: readonly Volume[]): string[] {
+  const mount = mounts.find(({ mountPath }) => `${path}/`.startsWith(`${mountPath}/`))
+  if (mount === undefined) return [`${path} lies in no volume`]
+  const volume = volumes.find(({ name }) => name === mount.name)
+  const items = (volume?.secret ?? volume?.configMap)?.items
+  const missing = items !== undefined && !items.some((item) => `${mount.mountPath}/${item.path}` === path)
+  return missing ? [`the volume ${mount.name} has no ${path}`] : []
+}
+
+interface Mount {
+  readonly name: string
+  readonly mountPath: string
+}
+
 interface Container {
   readonly name: string
   readonly args?: readonly string[]
   readonly env?: readonly { readonly name: string; readonly value?: string }[]
   readonly ports?: readonly Port[]
-  readonly volumeMounts?: readonly { readonly name: string; readonly mountPath: string }[]
+  readonly volumeMounts?: readonly Mount[]
   readonly [field: string]: unknown
 }
 
@@ -170,12 +196,18 @@ function containerErrors(container: Container, spec: any): string[] {
   const { name, args, env = [], ports = [], volumeMounts = [] } = container
   const wrong: string[] = []
   const volumes: string[] = (spec.volumes ?? []).map(({ name }: { name: string }) => name)
+  // Kubernetes takes the last one of a name without a word.
+  for (const variable of repeated(env.map(({ name }) => name)))
+    wrong.push(`${name}: ${variable} is set twice`)
+  for (const path of repeated(volumeMounts.map(({ mountPath }) => mountPath)))
+    wrong.push(`${name} mounts two volumes at ${path}`)
   for (const mount of volumeMounts)
     if (!volumes.includes(mount.name))
       wrong.push(`${name} mounts the volume ${mount.name}, which is not there`)
-  for (const { value = '' } of env.filter(({ name }) => /_(?:FILE|DIR)$|^PGSSLROOTCERT$/.test(name)))
-    if (!volumeMounts.some(({ mountPath }) => `${value}/`.startsWith(`${mountPath}/`)))
-      wrong.push(`${name}: ${value} lies in no volume`)
+  for (const path of env
+    .filter(({ name }) => namesFile.test(name))
+    .flatMap(({ value = '' }) => value.split(',')))
+    wrong.push(...fileErrors(path, volumeMounts, spec.volumes ?? []).map((each) => `${name}: ${each}`))
   for (const probe of ['startupProbe', 'livenessProbe', 'readinessProbe']) {
     const { httpGet } = (container[probe] ?? {}) as { httpGet?: { port: string } }
     if (httpGet !== undefined && !ports.some((port) => port.name === httpGet.port))
@@ -191,7 +223,9 @@ function serverErrors({ name, env = [], ports = [], lifecycle }: Container, spec
   const wrong: string[] = []
   const given = Object.fromEntries(env.map(({ name, value = '' }) => [name, value]))
   // Files that are nowhere here.
-  const readable = Object.entries(given).filter(([name]) => !name.endsWith('_FILE'))
+  const readable = Object.entries(given).filter(
+    ([name]) => !name.endsWith('_FILE') && name !== 'POOLDNS_OPENID',
+  )
   try {
     const config = readConfig([], Object.fromEntries(readable))
     const portOf = (wanted: string) => ports.find(({ name }) => name === wanted)?.containerPort

@@ -103,6 +103,17 @@ seccompProfile: { type: RuntimeDefault }
 {{- if and (not .Values.database.embedded) (not .Values.secrets.existingSecret) -}}
 {{- fail "secrets.existingSecret must name the Secret with the URL of the database" -}}
 {{- end -}}
+{{- if and (or .Values.secrets.files .Values.secrets.environment) (not .Values.secrets.existingSecret) -}}
+{{- fail "secrets.existingSecret must name the Secret with the keys of secrets.files and secrets.environment" -}}
+{{- end -}}
+{{- range $name, $_ := merge (dict) .Values.secrets.files .Values.secrets.environment -}}
+{{- if hasKey $.Values.settings $name -}}
+{{- fail (printf "%s is both a setting and a secret" $name) -}}
+{{- end -}}
+{{- if hasKey $.Values.settings (trimSuffix "_FILE" $name) -}}
+{{- fail (printf "%s and %s are both set; one is enough" (trimSuffix "_FILE" $name) $name) -}}
+{{- end -}}
+{{- end -}}
 {{- with .Values.networkPolicy.egress -}}
 {{- if and .restricted (not $.Values.database.embedded) (not .database.to) (not .rules) -}}
 {{- fail "networkPolicy.egress.restricted: the database would be out of reach: say where it is in networkPolicy.egress.database.to" -}}

@@ -194,6 +194,9 @@ spec:
 {{- range $name, $key := .Values.secrets.files }}
 - { name: {{ $name }}, value: /etc/pooldns/secrets/{{ $key }} }
 {{- end }}
+{{- range $name, $key := .Values.secrets.environment }}
+- { name: {{ $name }}, valueFrom: { secretKeyRef: { name: {{ $.Values.secrets.existingSecret }}, key: {{ $key }} } } }
+{{- end }}
 {{- end }}
 {{- if .Values.certificates.existingSecret }}
 - { name: POOLDNS_CERTIFICATE_DIR, value: /etc/pooldns/certificates }
