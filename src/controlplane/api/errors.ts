@@ -143,9 +143,11 @@ export function replyWithError(
   const told = toHttpError(thrown, request.method !== 'GET' && request.method !== 'HEAD')
   const known =
     told ?? new HttpError(500, 'internal', 'something went wrong inside; the log of the server says what')
-  const line = { err: error, method: request.method, path: pathOf(request.url) }
-  if (told === null) log.error(line, 'request failed')
-  else if (told.status === 503) log.warn(line, 'request refused')
+  const line = { method: request.method, path: pathOf(request.url) }
+  if (told === null) log.error({ err: error, ...line }, 'request failed')
+  // What we say ourselves, such as `/ready` to each probe while a server starts, needs no stack.
+  else if (told.status === 503)
+    log.warn(error === told ? { reason: told.message, ...line } : { err: error, ...line }, 'request refused')
   if (refusals.has(known.status)) request.refusal = known.kind
   // As octets: to a text Fastify would add a charset, which the media type does not have.
   const body = Buffer.from(problemText(known))

@@ -38,6 +38,10 @@ t.test('what the process says about itself', async (t) => {
     t.equal(waiting.status, 503)
     t.ok(waiting.headers.get('retry-after'))
     t.match(waiting.body, { detail: /waiting for the database; the first round/, errors: state.missing })
+    // Each probe of an orchestrator is a line of the log while a server starts.
+    const line = await harness.logged(({ path, msg }) => path === '/ready' && msg === 'request refused')
+    t.match(line, { reason: /waiting for the database/ })
+    t.notOk('err' in line, 'without a stack')
     state.missing = []
   })
 
