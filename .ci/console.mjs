@@ -1,51 +1,32 @@
 // Builds the console into dist/console, where the daemon serves it from: the page, its script and style sheet, each as it is and
 // compressed ahead; or below the folder that is named. Does nothing where that was built from just these sources by just these tools.
-import { createHash } from 'node:crypto'
-import { globSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { brotliCompressSync, constants, gzipSync } from 'node:zlib'
+import { builtOnce, filesBelow, hash, versionsOf } from './built-once.mjs'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const sources = join(root, 'src/console')
 const [folder = join(root, 'dist')] = process.argv.slice(2)
-const target = join(resolve(folder), 'console')
 /** Octets of all that a browser fetches, compressed. */
 const most = 150_000
 const tools = ['vite', 'rolldown', 'preact', '@preact/signals', '@preact/signals-core', 'uplot', 'yaml']
 
-const hash = (...parts) => {
-  const sum = createHash('sha256')
-  for (const part of parts) sum.update(part).update('\0')
-  return sum.digest('base64url').slice(0, 22)
-}
-
-const { packages } = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8'))
-const files = globSync('**/*.*', { cwd: sources }).sort()
-const fingerprint = hash(
-  readFileSync(fileURLToPath(import.meta.url)),
-  ...tools.map((name) => `${name} ${packages[`node_modules/${name}`]?.version}`),
-  ...files.flatMap((file) => [file, readFileSync(join(sources, file))]),
+await builtOnce(
+  {
+    target: join(resolve(folder), 'console'),
+    madeBy: { file: import.meta.filename, parts: versionsOf(tools) },
+    sources,
+    files: filesBelow(sources),
+  },
+  build,
 )
 
-const marker = 'built-from'
-if (read(join(target, marker)) !== fingerprint) await build()
-
-function read(path) {
-  try {
-    return readFileSync(path, 'utf8')
-  } catch {
-    return null
-  }
-}
-
-async function build() {
+async function build(made) {
   console.log('Building the console')
   // Loaded by those alone who build: it takes a while.
   const vite = await import('vite')
-  const made = `${target}.${process.pid}`
-  rmSync(made, { recursive: true, force: true })
-  mkdirSync(made, { recursive: true })
   await vite.build({
     configFile: false,
     root: sources,
@@ -64,9 +45,7 @@ async function build() {
   })
   const tags = {}
   let octets = 0
-  for (const path of globSync('**/*.*', { cwd: made })
-    .map((each) => each.replaceAll('\\', '/'))
-    .sort()) {
+  for (const path of filesBelow(made)) {
     const body = readFileSync(join(made, path))
     tags[path] = hash(body)
     const quality = { [constants.BROTLI_PARAM_QUALITY]: constants.BROTLI_MAX_QUALITY }
@@ -77,9 +56,5 @@ async function build() {
   }
   if (octets > most) throw new Error(`the console has ${octets} octets compressed, and ${most} are the limit`)
   writeFileSync(join(made, 'files.json'), `${JSON.stringify(tags, null, 2)}\n`)
-  writeFileSync(join(made, marker), fingerprint)
-  // Whole or not at all: somebody may be reading.
-  rmSync(target, { recursive: true, force: true })
-  renameSync(made, target)
   console.log(`The console has ${Math.round(octets / 1000)} KB compressed`)
 }

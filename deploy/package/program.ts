@@ -21,13 +21,7 @@ export function stageProgram({ arch, work }: Packaged): StagedProgram {
     copyFileSync(join(repository, file), join(folder, file))
   installPackages(folder, arch)
   prune(join(folder, 'node_modules'))
-  run(process.execPath, [
-    'node_modules/typescript/bin/tsc',
-    '-p',
-    'tsconfig.build.json',
-    '--outDir',
-    join(folder, 'dist'),
-  ])
+  run(process.execPath, ['.ci/program.mjs', join(folder, 'dist')])
   run(process.execPath, ['.ci/console.mjs', join(folder, 'dist')])
   run(process.execPath, ['.ci/ready-made.mjs', join(folder, 'dist')])
   cpSync(join(repository, 'drizzle'), join(folder, 'drizzle'), { recursive: true })

@@ -18,6 +18,7 @@ t.test('the packed program', { skip: missingPrograms('npm', 'tar') }, async (t) 
   const paths: string[] = files.map(({ path }: { path: string }) => path)
   for (const path of [
     'dist/src/main.js',
+    'dist/src/LICENSES.txt',
     'dist/console/index.html',
     'dist/console/index.html.br',
     'dist/console/files.json',

@@ -10,7 +10,7 @@ import { FeedCopy } from '../../src/controlplane/feeds/feed-copy.ts'
 import { FeedWriter } from '../../src/controlplane/feeds/feed-writer.ts'
 import { Database } from '../../src/controlplane/store/database.ts'
 import { FeedRetention } from '../../src/controlplane/store/feed-retention.ts'
-import { node, repository, startDaemonProcess } from '../support/daemon.ts'
+import { main, node, repository, startDaemonProcess } from '../support/daemon.ts'
 import { patience } from '../support/patience.ts'
 import { startPostgres } from '../support/postgres.ts'
 import type { PostgresServer } from '../support/postgres-server.ts'
@@ -44,7 +44,7 @@ for (const [name, { create, skip }] of Object.entries(ways)) {
       daemon: postgres.urlFor(database, daemonRole.role, encodeURIComponent(daemonRole.password)),
     }
     await create(postgres, database)
-    const migrated = await run(node, [join(repository, 'src/main.ts'), 'migrate'], {
+    const migrated = await run(node, [main, 'migrate'], {
       env: { PATH: process.env.PATH, DATABASE_URL: urls.owner },
     })
     t.match(migrated.stdout, /up to date/)

@@ -14,7 +14,7 @@ import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 import type { RecordType } from 'dns-packet'
 import t, { type Test } from 'tap'
-import { type DaemonProcess, node, repository, startDaemonProcess } from '../support/daemon.ts'
+import { type DaemonProcess, main, node, startDaemonProcess } from '../support/daemon.ts'
 import { freePort } from '../support/free-port.ts'
 import { mmdbFile } from '../support/mmdb-writer.ts'
 import { missingPrograms, type Program, startProgram } from '../support/program.ts'
@@ -77,7 +77,7 @@ const database = join(folder, 'places.mmdb')
 await writeFile(database, mmdbFile(places, { databaseType: 'GeoIP2-City' }))
 
 async function pooldns(args: readonly string[], env: Record<string, string> = {}, input = '') {
-  const child = spawn(node, [join(repository, 'src/main.ts'), ...args], {
+  const child = spawn(node, [main, ...args], {
     env: { ...process.env, XDG_CONFIG_HOME: folder, POOLDNS_DATA_DIR: join(folder, 'none'), ...env },
     stdio: ['pipe', 'pipe', 'pipe'],
   })

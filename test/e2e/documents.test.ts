@@ -5,11 +5,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import t from 'tap'
-import { node, repository, startDaemonProcess } from '../support/daemon.ts'
+import { main, node, startDaemonProcess } from '../support/daemon.ts'
 import { freePort } from '../support/free-port.ts'
 import { ask } from './ask.ts'
 
-const main = join(repository, 'src/main.ts')
 const folder = await mkdtemp(join(tmpdir(), 'pooldns-e2e-documents-'))
 t.teardown(() => rm(folder, { recursive: true, force: true }))
 

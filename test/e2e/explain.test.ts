@@ -11,7 +11,7 @@ import t, { type Test } from 'tap'
 import Schema from 'typebox/schema'
 import { type ExplainReply, ExplanationView } from '../../src/controlplane/api/operations/explain.ts'
 import { scopeOf, subnetQuery } from '../dataplane/answer/client-subnet.ts'
-import { node, repository, startDaemonProcess } from '../support/daemon.ts'
+import { main, node, startDaemonProcess } from '../support/daemon.ts'
 import { readResponse, type TypeName, UdpClient } from '../support/dns-client.ts'
 import { mmdbFile } from '../support/mmdb-writer.ts'
 import { startPostgres } from '../support/postgres.ts'
@@ -291,7 +291,7 @@ t.test('who may ask, and how', async (t) => {
 })
 
 async function pooldns(...args: readonly string[]) {
-  const child = spawn(node, [join(repository, 'src/main.ts'), ...args], {
+  const child = spawn(node, [main, ...args], {
     env: { ...process.env, POOLDNS_SERVER: daemon.http, POOLDNS_ADMIN_TOKEN: daemon.token },
     stdio: ['ignore', 'pipe', 'pipe'],
   })

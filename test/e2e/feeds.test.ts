@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { promisify } from 'node:util'
 import t from 'tap'
-import { node, repository, startDaemonProcess } from '../support/daemon.ts'
+import { main, node, repository, startDaemonProcess } from '../support/daemon.ts'
 import { startPostgres } from '../support/postgres.ts'
 
 const folder = await mkdtemp(join(tmpdir(), 'pooldns-e2e-feeds-'))
@@ -15,7 +15,7 @@ const sample = join(repository, 'deploy/air_quality.csv')
 const header = 'time_instant,id_entity,so2,no2\n'
 
 async function pooldns(args: readonly string[], env: Record<string, string> = {}, input = '') {
-  const child = spawn(node, [join(repository, 'src/main.ts'), ...args], {
+  const child = spawn(node, [main, ...args], {
     env: { ...process.env, POOLDNS_DATA_DIR: join(folder, 'data'), ...env },
     stdio: ['pipe', 'pipe', 'pipe'],
   })

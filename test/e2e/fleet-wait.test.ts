@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import pg from 'pg'
 import t from 'tap'
-import { type DaemonProcess, node, repository, startDaemonProcess } from '../support/daemon.ts'
+import { type DaemonProcess, main, node, repository, startDaemonProcess } from '../support/daemon.ts'
 import { startPostgres } from '../support/postgres.ts'
 import { processOf } from '../support/processes.ts'
 import { ask, askUntil } from './ask.ts'
@@ -78,7 +78,7 @@ t.test('a drain is safe when every live node has heard of it, and those that lag
     values ('lagging', '1.0.0', now(), now() + interval '1 hour', 1, false, '{}', 0)`)
   await eventually(async () => ((await nodes(daemon)).some(({ id }) => id === 'lagging') ? true : undefined))
 
-  const args = ['src/main.ts', 'drain', 'web/first', '--wait']
+  const args = [main, 'drain', 'web/first', '--wait']
   const env = { ...process.env, POOLDNS_SERVER: daemon.http, POOLDNS_TOKEN: daemon.token }
   const waiting = spawn(node, args, { cwd: repository, env, stdio: ['ignore', 'ignore', 'pipe'] })
   const exited = once(waiting, 'exit')

@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import t, { type Test } from 'tap'
 import type { GradualReply } from '../../src/controlplane/api/operations/gradual-view.ts'
-import { type DaemonProcess, node, repository, startDaemonProcess } from '../support/daemon.ts'
+import { type DaemonProcess, main, node, startDaemonProcess } from '../support/daemon.ts'
 import { temporaryDataFolder } from '../support/kept.ts'
 import { startPostgres } from '../support/postgres.ts'
 import { processesOf } from '../support/processes.ts'
@@ -15,7 +15,6 @@ import { askUntil } from './ask.ts'
 import { type Backend, eventually, put, soa, startBackend } from './fixture.ts'
 import { sharesOf } from './shares.ts'
 
-const main = join(repository, 'src/main.ts')
 const folder = await mkdtemp(join(tmpdir(), 'pooldns-e2e-gradual-'))
 t.teardown(() => rm(folder, { recursive: true, force: true }))
 

@@ -8,7 +8,7 @@ import t from 'tap'
 import { ApiClient } from '../../src/commands/api-client.ts'
 import { send } from '../../src/commands/import-feed.ts'
 import type { FeedColumn } from '../../src/controlplane/model/feed.ts'
-import { type DaemonProcess, node, repository, startDaemonProcess } from '../support/daemon.ts'
+import { type DaemonProcess, main, node, startDaemonProcess } from '../support/daemon.ts'
 import { freePort } from '../support/free-port.ts'
 import { startPostgres } from '../support/postgres.ts'
 import { eventually } from './fixture.ts'
@@ -55,7 +55,7 @@ t.test('an import goes on by the server that comes after one that was killed', a
   const path = join(folder, 'rows.csv')
   await writeFile(path, csv())
   const asked = { POOLDNS_SERVER: first.http, POOLDNS_TOKEN: first.token, POOLDNS_DATA_DIR: dataDir }
-  const child = spawn(node, [join(repository, 'src/main.ts'), 'import-feed', path, '--feed', 'killed'], {
+  const child = spawn(node, [main, 'import-feed', path, '--feed', 'killed'], {
     env: { ...process.env, ...asked },
     stdio: ['ignore', 'pipe', 'pipe'],
   })

@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import t from 'tap'
-import { node, repository, startDaemonProcess } from '../support/daemon.ts'
+import { main, node, startDaemonProcess } from '../support/daemon.ts'
 import { ask } from './ask.ts'
 
 const folder = await mkdtemp(join(tmpdir(), 'pooldns-e2e-import-zones-'))
@@ -16,7 +16,7 @@ t.teardown(() => rm(folder, { recursive: true, force: true }))
 const zones = join(folder, 'zones')
 
 async function pooldns(args: readonly string[], env: Record<string, string> = {}) {
-  const child = spawn(node, [join(repository, 'src/main.ts'), ...args], {
+  const child = spawn(node, [main, ...args], {
     env: { ...process.env, POOLDNS_DATA_DIR: join(folder, 'data'), ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   })

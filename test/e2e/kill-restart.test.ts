@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import t from 'tap'
-import { type DaemonProcess, node, repository, startDaemonProcess } from '../support/daemon.ts'
+import { type DaemonProcess, main, node, startDaemonProcess } from '../support/daemon.ts'
 import { freePort } from '../support/free-port.ts'
 import { ask } from './ask.ts'
 import { eventually, put, soa } from './fixture.ts'
@@ -64,7 +64,7 @@ t.test('what was acknowledged is there after a kill, and what was under way ends
   await put(first, '/v1/zones/example.test', { soa, rrsets: [{ name: '@', type: 'NS', data: ['ns1'] }] })
   await put(first, '/v1/feeds/acked', { columns: { n: {} }, cache: '0' })
   const asked = { POOLDNS_SERVER: first.http, POOLDNS_TOKEN: first.token, POOLDNS_DATA_DIR: dataDir }
-  const child = spawn(node, [join(repository, 'src/main.ts'), 'import-zones', zones], {
+  const child = spawn(node, [main, 'import-zones', zones], {
     env: { ...process.env, ...asked },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
@@ -124,7 +124,7 @@ t.test('what was acknowledged is there after a kill, and what was under way ends
 
   const [stdout, stderr, code] = await imported
   t.ok(code === 0 || stderr.startsWith('pooldns: '), `it ends, and says how: ${stdout}${stderr}`)
-  const again = spawn(node, [join(repository, 'src/main.ts'), 'import-zones', zones], {
+  const again = spawn(node, [main, 'import-zones', zones], {
     env: { ...process.env, ...asked },
     stdio: ['ignore', 'pipe', 'inherit'],
   })

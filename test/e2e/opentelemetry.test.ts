@@ -1,10 +1,9 @@
 /** Traces and metrics that a server sends to a collector, and what a server loads that sends none. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import t from 'tap'
-import { node, repository, startDaemonProcess } from '../support/daemon.ts'
+import { main, node, startDaemonProcess } from '../support/daemon.ts'
 import { temporaryDataFolder } from '../support/kept.ts'
 import { OtlpCollector, type SentSpan } from '../support/otlp-collector.ts'
 import { ask } from './ask.ts'
@@ -79,7 +78,7 @@ t.test(
       rrsets: [{ name: 'a', type: 'A', data: ['192.0.2.1'] }],
     })
     const dataDir = await temporaryDataFolder('pooldns-otel-')
-    const child = spawn(node, [join(repository, 'src/main.ts'), 'serve'], {
+    const child = spawn(node, [main, 'serve'], {
       env: {
         ...process.env,
         ...env,

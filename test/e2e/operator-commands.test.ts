@@ -6,11 +6,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import t from 'tap'
-import { node, repository, startDaemonProcess } from '../support/daemon.ts'
+import { main, node, startDaemonProcess } from '../support/daemon.ts'
 import { ask } from './ask.ts'
 import { eventually, put, putService, startBackend } from './fixture.ts'
 
-const main = join(repository, 'src/main.ts')
 const daemon = await startDaemonProcess({ env: { POOLDNS_QUERY_LOG: '1/1' } })
 t.teardown(() => daemon.stop())
 const home = await mkdtemp(join(tmpdir(), 'pooldns-operator-'))

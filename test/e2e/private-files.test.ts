@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import t, { type Test } from 'tap'
-import { node, repository, spawnDaemon, startDaemonProcess } from '../support/daemon.ts'
+import { main, node, spawnDaemon, startDaemonProcess } from '../support/daemon.ts'
 import { put, soa } from './fixture.ts'
 
 const run = promisify(execFile)
@@ -60,7 +60,7 @@ t.test('a directory that others may enter is closed, with all that is or comes i
       [],
       'the socket',
     )
-    const entry = join(repository, 'src/main.ts')
+    const entry = main
     const output = join(folder, 'zone')
     const exporting = `umask 022; exec '${node}' '${entry}' export-zone example.test --output '${output}'`
     const asked = { POOLDNS_SERVER: daemon.http, POOLDNS_TOKEN_FILE: join(dataDir, 'admin-token') }
@@ -76,7 +76,7 @@ t.test('a directory that others may enter is closed, with all that is or comes i
   for (const name of stopped.keys()) await chmod(join(dataDir, name), (stopped.get(name)! & 0o700) | 0o066)
   await chmod(dataDir, 0o711)
   const env = { ...process.env, POOLDNS_DATA_DIR: dataDir }
-  await run(node, [join(repository, 'src/main.ts'), 'token', 'create', 'ci'], { env })
+  await run(node, [main, 'token', 'create', 'ci'], { env })
   t.same(opensTo(await modesBelow(dataDir)), [], 'by a command, too')
 })
 

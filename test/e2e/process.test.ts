@@ -7,13 +7,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import t from 'tap'
-import { node, repository, spawnDaemon, startDaemonProcess } from '../support/daemon.ts'
+import { main, node, repository, spawnDaemon, startDaemonProcess } from '../support/daemon.ts'
 import { processOf } from '../support/processes.ts'
 import { findProgram } from '../support/program.ts'
 import { ask } from './ask.ts'
 import { put, soa } from './fixture.ts'
 
-const main = join(repository, 'src/main.ts')
 const run = promisify(execFile)
 const pooldns = (args: readonly string[], env: Record<string, string> = {}) =>
   run(node, [main, ...args], { env: { ...process.env, ...env } }).then(

@@ -8,7 +8,7 @@ import t from 'tap'
 import { stringify } from 'yaml'
 import type { ReplayView } from '../../src/controlplane/apply/replay/replay-view.ts'
 import { subnetQuery } from '../dataplane/answer/client-subnet.ts'
-import { type DaemonProcess, node, repository, startDaemonProcess } from '../support/daemon.ts'
+import { type DaemonProcess, main, node, startDaemonProcess } from '../support/daemon.ts'
 import { query, readResponse, TcpClient, UdpClient } from '../support/dns-client.ts'
 import { mmdbFile } from '../support/mmdb-writer.ts'
 import { type ProcessName, processOf } from '../support/processes.ts'
@@ -69,7 +69,7 @@ const documentOf = ({ eu = 50, geo, rrsets = staticRrsets, services = {}, zones 
 })
 
 async function pooldns(daemon: DaemonProcess, args: readonly string[], document: object) {
-  const child = spawn(node, [join(repository, 'src/main.ts'), ...args, '-f', '-'], {
+  const child = spawn(node, [main, ...args, '-f', '-'], {
     env: {
       ...process.env,
       XDG_CONFIG_HOME: folder,

@@ -1,11 +1,10 @@
 /** A token with limits on running servers: from the command line that makes it to its end, on every node. */
 import { execFile } from 'node:child_process'
-import { join } from 'node:path'
 import t from 'tap'
 import { sql } from '../../schema/drizzle.ts'
 import { Database } from '../../src/controlplane/store/database.ts'
 import { openStream } from '../controlplane/api/operations/event-stream-client.ts'
-import { type DaemonProcess, node, repository, startDaemonProcess } from '../support/daemon.ts'
+import { type DaemonProcess, main, node, startDaemonProcess } from '../support/daemon.ts'
 import { patience } from '../support/patience.ts'
 import { startPostgres } from '../support/postgres.ts'
 import { eventually, put, soa } from './fixture.ts'
@@ -38,7 +37,6 @@ function pooldns(
   token: string,
   ...args: string[]
 ): Promise<{ code: number; stdout: string; stderr: string }> {
-  const main = join(repository, 'src/main.ts')
   const at = { POOLDNS_SERVER: first.http, POOLDNS_TOKEN: token, XDG_CONFIG_HOME: '/nowhere' }
   return new Promise((resolve) => {
     execFile(node, [main, ...args], { env: { ...process.env, ...at } }, (error, stdout, stderr) =>

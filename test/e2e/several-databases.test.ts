@@ -2,7 +2,7 @@
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 import t from 'tap'
-import { node, repository, startDaemonProcess } from '../support/daemon.ts'
+import { main, node, repository, startDaemonProcess } from '../support/daemon.ts'
 import { startPostgres } from '../support/postgres.ts'
 import { ask, askUntil } from './ask.ts'
 import { eventually, put, soa } from './fixture.ts'
@@ -16,7 +16,7 @@ t.test('nodes follow the database from one host to another, and commands find it
   // The standby comes first, so everybody has to look further.
   const both = url.replace('127.0.0.1:', `127.0.0.1:${standby.port},127.0.0.1:`)
   const env = { DATABASE_URL: `${both}?target_session_attrs=read-write&connect_timeout=5` }
-  const { stdout } = await run(node, ['src/main.ts', 'migrate'], {
+  const { stdout } = await run(node, [main, 'migrate'], {
     cwd: repository,
     env: { ...process.env, ...env },
   })

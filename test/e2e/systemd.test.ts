@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { openTcp, openUdp } from '../../src/dataplane/listener/bound-sockets.ts'
 import { loadSyscalls } from '../../src/dataplane/listener/syscalls.ts'
-import { node, repository, spawnDaemon } from '../support/daemon.ts'
+import { main, node, repository, spawnDaemon } from '../support/daemon.ts'
 import { query, readResponse, TcpClient, UdpClient } from '../support/dns-client.ts'
 import { listenForNotices } from '../support/notified.ts'
 import { startPostgres } from '../support/postgres.ts'
@@ -120,7 +120,7 @@ t.test('sockets that do not fit end the start, and say why', async (t) => {
 })
 
 async function restart(dataDir: string) {
-  const child = spawn(node, [`${repository}src/main.ts`, 'restart', '--data-dir', dataDir], {
+  const child = spawn(node, [main, 'restart', '--data-dir', dataDir], {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...process.env, NODE_OPTIONS: '' },
   })

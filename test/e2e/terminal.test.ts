@@ -3,7 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
-import { node, repository } from '../support/daemon.ts'
+import { main, node } from '../support/daemon.ts'
 import { placeEmbeddedDatabase } from '../support/embedded-database.ts'
 import { isAlive } from '../support/processes.ts'
 import { findProgram, missingPrograms, startProgram } from '../support/program.ts'
@@ -21,7 +21,7 @@ t.test('lines for people, and what to do next', { skip: missingPrograms('script'
     NO_COLOR: '1',
   }
   const assigned = Object.entries(variables).map(([name, value]) => `${name}=${value}`)
-  const serve = [node, join(repository, 'src/main.ts'), 'serve'].join(' ')
+  const serve = [node, main, 'serve'].join(' ')
   const command = `echo pid $$; exec env -u FORCE_COLOR ${assigned.join(' ')} ${serve}`
   const terminal = startProgram(findProgram('script')!, ['-qec', command, '/dev/null'])
   await terminal.said(/token .*\/admin-token\r\n/)

@@ -11,7 +11,7 @@ import {
   withoutOpenssl,
 } from '../controlplane/health/certificates.ts'
 import { serve } from '../controlplane/health/fixture.ts'
-import { node, repository, startDaemonProcess } from '../support/daemon.ts'
+import { main, node, repository, startDaemonProcess } from '../support/daemon.ts'
 import { eventually, put } from './fixture.ts'
 
 /** As on a host where nobody has told Node anything. */
@@ -68,11 +68,9 @@ t.test('the host says whom to trust', { skip: withoutOpenssl }, async (t) => {
 
   const run = promisify(execFile)
   const command = (port: number) =>
-    run(
-      node,
-      [join(repository, 'src/main.ts'), 'token', 'list', '--server', `https://127.0.0.1:${port}`, '--json'],
-      { env: { ...process.env, ...environment, POOLDNS_TOKEN: 'x'.repeat(24) } as NodeJS.ProcessEnv },
-    ).then(
+    run(node, [main, 'token', 'list', '--server', `https://127.0.0.1:${port}`, '--json'], {
+      env: { ...process.env, ...environment, POOLDNS_TOKEN: 'x'.repeat(24) } as NodeJS.ProcessEnv,
+    }).then(
       () => '',
       ({ stderr }: { stderr: string }) => stderr,
     )

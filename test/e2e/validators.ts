@@ -4,7 +4,7 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import type { Test } from 'tap'
-import { type DaemonProcess, node, repository } from '../support/daemon.ts'
+import { type DaemonProcess, main, node, repository } from '../support/daemon.ts'
 import { flagBits, query, readResponse, type TypeName, UdpClient } from '../support/dns-client.ts'
 import { freePort } from '../support/free-port.ts'
 import { findProgram, startProgram } from '../support/program.ts'
@@ -18,7 +18,7 @@ export const full = (name: string) => (name === '@' ? apex : `${name}.${apex}`)
 /** What a command of ours says. */
 export async function pooldns(daemon: DaemonProcess, ...args: string[]): Promise<string> {
   const env = { ...process.env, POOLDNS_SERVER: daemon.http, POOLDNS_TOKEN: daemon.token }
-  const { stdout } = await execute(node, ['src/main.ts', ...args], { cwd: repository, env })
+  const { stdout } = await execute(node, [main, ...args], { cwd: repository, env })
   return stdout
 }
 

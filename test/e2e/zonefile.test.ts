@@ -6,11 +6,10 @@ import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { promisify } from 'node:util'
 import t from 'tap'
-import { node, repository, startDaemonProcess } from '../support/daemon.ts'
+import { main, node, startDaemonProcess } from '../support/daemon.ts'
 import { freePort } from '../support/free-port.ts'
 import { ask } from './ask.ts'
 
-const main = join(repository, 'src/main.ts')
 const top = `$ORIGIN example.test.
 $TTL 300
 @ SOA ns1 hostmaster 5 1h 10m 14d 60

@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import t from 'tap'
-import { node, repository } from '../support/daemon.ts'
+import { main, node } from '../support/daemon.ts'
 import { page } from '../support/pages.ts'
 
 /** The first cells of the table of starts, as they would be on the ports of this test. */
@@ -47,7 +47,7 @@ t.test('starts that fail say what the page has', async (t) => {
 async function failedStart(env: Readonly<Record<string, string>>): Promise<string> {
   const dataDir = await mkdtemp(join(tmpdir(), 'pooldns-start-'))
   try {
-    const child = spawn(node, [join(repository, 'src/main.ts'), 'serve'], {
+    const child = spawn(node, [main, 'serve'], {
       env: {
         PATH: process.env.PATH,
         POOLDNS_DATA_DIR: dataDir,

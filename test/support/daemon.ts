@@ -20,6 +20,8 @@ import { temporaryDataFolder } from './kept.ts'
 import { patience, patienceMs } from './patience.ts'
 
 export const repository = fileURLToPath(new URL('../../', import.meta.url))
+/** What the program begins with: the sources, or what was built from them as users get it, which starts in less CPU (`.ci/unit.mjs`). */
+export const main = process.env.POOLDNS_TEST_PROGRAM ?? join(repository, 'src/main.ts')
 /** Where Node keeps what it has compiled, so that not each daemon does it anew. */
 const compiled = join(repository, 'node_modules/.cache/pooldns/compiled')
 /** Node 24 of the dev dependency, whatever runs the tests. */
@@ -46,7 +48,7 @@ export interface DaemonOptions {
   readonly dataDir?: string
   /** A temporary data directory with nothing in it, so that the embedded database is made at this start. */
   readonly firstStart?: boolean
-  /** What node runs; default `src/main.ts` of the repository. */
+  /** What node runs; default `main`. */
   readonly entry?: string
   /** Before it: options of node, which its processes and threads get as well. */
   readonly nodeArgs?: readonly string[]
@@ -140,7 +142,7 @@ export async function spawnDaemon(options: DaemonOptions = {}): Promise<DaemonCh
     node,
     ...(options.env?.DATABASE_URL === undefined ? quickStart : []),
     ...(options.nodeArgs ?? []),
-    options.entry ?? join(repository, 'src/main.ts'),
+    options.entry ?? main,
     'serve',
     ...(options.demo === true ? ['--demo'] : []),
     ...(options.args ?? []),

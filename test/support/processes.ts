@@ -1,7 +1,8 @@
 /** The processes of a server that was started as one (`daemon.ts`). */
 import { readdirSync, readFileSync } from 'node:fs'
 
-const entries = { control: 'daemon/control-plane.ts', data: 'dataplane/process/main.ts' }
+/** Without its ending: they run as they are, or built. */
+const entries = { control: 'daemon/control-plane.', data: 'dataplane/process/main.' }
 export type ProcessName = keyof typeof entries
 
 /** Ids of those that run now, the oldest first; two while one takes the place of the other. */

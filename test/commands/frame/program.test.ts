@@ -1,12 +1,11 @@
 /** The command line as people meet it: help, mistakes, exit codes, colours. */
 import { execFile } from 'node:child_process'
-import { join } from 'node:path'
 import t from 'tap'
 import { allCommands } from '../../../src/commands/all.ts'
 import { flagOf } from '../../../src/commands/frame/command.ts'
 import { loadAll } from '../../../src/commands/frame/loaded.ts'
 import { runWords } from '../../../src/commands/frame/program.ts'
-import { node, repository } from '../../support/daemon.ts'
+import { main, node } from '../../support/daemon.ts'
 
 interface Outcome {
   readonly code: number
@@ -16,7 +15,6 @@ interface Outcome {
 
 function pooldns(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Outcome> {
   return new Promise((resolve) => {
-    const main = join(repository, 'src/main.ts')
     execFile(node, [main, ...args], { env: { ...process.env, ...env } }, (error, stdout, stderr) =>
       resolve({ code: error === null ? 0 : Number(error.code), stdout, stderr }),
     )

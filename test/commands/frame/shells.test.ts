@@ -6,7 +6,7 @@ import t, { type Test } from 'tap'
 import { allCommands } from '../../../src/commands/all.ts'
 import { completionScript } from '../../../src/commands/frame/completion-script.ts'
 import { loadAll } from '../../../src/commands/frame/loaded.ts'
-import { node, repository } from '../../support/daemon.ts'
+import { main, node } from '../../support/daemon.ts'
 import { findProgram, missingPrograms } from '../../support/program.ts'
 
 const loaded = await loadAll(allCommands)
@@ -99,7 +99,7 @@ function check(t: Test, typed: string, said: string, offered: readonly string[],
 }
 
 t.test('the man page', async (t) => {
-  const page = execFileSync(node, [join(repository, 'src/main.ts'), 'man'], { encoding: 'utf8' })
+  const page = execFileSync(node, [main, 'man'], { encoding: 'utf8' })
   for (const { path } of loaded) t.ok(page.includes(`pooldns ${path.replaceAll('-', '\\-')}`), path)
   const file = join(t.testdir({ 'pooldns.1': page }), 'pooldns.1')
   await t.test('mandoc', { skip: missingPrograms('mandoc') }, async (t) => {

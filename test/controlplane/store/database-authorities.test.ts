@@ -8,7 +8,7 @@ import pg from 'pg'
 import t from 'tap'
 import { readConfig } from '../../../src/config.ts'
 import { checkAuthorities, withAuthorities } from '../../../src/controlplane/store/database-authorities.ts'
-import { node, repository } from '../../support/daemon.ts'
+import { main, node } from '../../support/daemon.ts'
 import { temporaryDataFolder } from '../../support/kept.ts'
 import { patience } from '../../support/patience.ts'
 import { startPostgres } from '../../support/postgres.ts'
@@ -129,7 +129,7 @@ t.test('a certificate of an own authority', { skip: missingPrograms('openssl') }
 
   await t.test('the command line takes it, too', async (t) => {
     const migrate = (env: Record<string, string>) =>
-      run(node, [join(repository, 'src/main.ts'), 'migrate'], {
+      run(node, [main, 'migrate'], {
         env: { PATH: process.env.PATH, DATABASE_URL: postgres.url, ...env },
       })
     t.match((await migrate({ PGSSLROOTCERT: own, PGSSLMODE: 'verify-full' })).stdout, /up to date/)

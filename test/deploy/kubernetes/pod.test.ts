@@ -12,7 +12,7 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import pg from 'pg'
 import t from 'tap'
-import { type DaemonChild, node, repository, spawnDaemon } from '../../support/daemon.ts'
+import { type DaemonChild, main, node, repository, spawnDaemon } from '../../support/daemon.ts'
 import { podOf } from '../../support/kubernetes/agreement.ts'
 import { type Manifest, renderChart, withoutHelm } from '../../support/kubernetes/tools.ts'
 import { startPostgres } from '../../support/postgres.ts'
@@ -38,7 +38,7 @@ t.test('a server as the chart starts it', { skip }, async (t) => {
 
   await t.test('the migration, as the owner', async (t) => {
     t.same(job.args, ['migrate'])
-    const [command, ...args] = [...through, node, join(repository, 'src/main.ts'), ...job.args]
+    const [command, ...args] = [...through, node, main, ...job.args]
     const { stdout } = await run(command!, args, { env: { PATH: process.env.PATH, ...job.env } })
     t.match(stdout, /the schema is up to date/)
   })

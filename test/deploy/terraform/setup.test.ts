@@ -7,7 +7,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import pg from 'pg'
 import t from 'tap'
-import { node, repository } from '../../support/daemon.ts'
+import { main, node, repository } from '../../support/daemon.ts'
 import { patience } from '../../support/patience.ts'
 import { startPostgres } from '../../support/postgres.ts'
 import { missingPrograms } from '../../support/program.ts'
@@ -46,7 +46,7 @@ t.test(
     const as = (role: string, password: string) => postgres.urlFor(url.href, role, password)
 
     t.match(await setup('first', 'second'), { stdout: 'the roles are made\n', stderr: '' })
-    const migrated = await run(node, [join(repository, 'src/main.ts'), 'migrate'], {
+    const migrated = await run(node, [main, 'migrate'], {
       env: { PATH: process.env.PATH, DATABASE_URL: as('pooldns_owner', 'first') },
     })
     t.match(migrated.stdout, /the schema is up to date/)
@@ -85,7 +85,7 @@ t.test(
       await t.rejects(encrypted('sslmode=verify-full'), { message: /self-signed certificate/ })
       const verified = `sslmode=verify-full&sslrootcert=${certificate}`
       await t.rejects(encrypted(verified), { message: /altnames|does not match/ }, 'it is of another name')
-      const again = await run(node, [join(repository, 'src/main.ts'), 'migrate'], {
+      const again = await run(node, [main, 'migrate'], {
         env: { PATH: process.env.PATH, DATABASE_URL: `${as('pooldns_owner', 'first')}?${asked}` },
       })
       t.match(again.stdout, /the schema is up to date/)
