@@ -88,6 +88,30 @@ t.test('it is started again, however often it ends', (t) => {
   t.end()
 })
 
+t.test('it finds its settings and its data where packages and pages put them, closed to others', (t) => {
+  const text = textOf('pooldns.service')
+  const said = (name: string) => new RegExp(`^${name}=(.*)$`, 'm').exec(text)?.[1]
+  const settings = said('EnvironmentFile')!
+  const read = (path: string) => readFileSync(join(repository, path), 'utf8')
+  t.match(read('deploy/package/debian-package.ts'), `'${settings.slice(1)}'`, 'the Debian package')
+  t.match(read('docs/deploy/systemd.md'), `pooldns.env.default ${settings}\n`, 'the page')
+  const folder = `/var/lib/${said('StateDirectory')}`
+  t.equal(said('Environment'), `POOLDNS_DATA_DIR=${folder}`)
+  t.match(read('deploy/systemd/tmpfiles.conf'), `d ${folder} 0700 ${said('User')} ${said('Group')} -`)
+  t.match(read('deploy/systemd/sysusers.conf'), `u ${said('User')} - `)
+  t.equal(said('StateDirectoryMode'), '0700')
+  t.equal(said('UMask'), '0077')
+  t.end()
+})
+
+t.test('it is let to end in order', (t) => {
+  const text = textOf('pooldns.service')
+  t.match(text, /^KillMode=mixed$/m, 'the supervisor alone is told, and ends the others')
+  const [, seconds] = /^TimeoutStopSec=(\d+)$/m.exec(text)!
+  t.ok(Number(seconds) > 10, 'the server takes ten seconds at the most')
+  t.end()
+})
+
 t.test('when one process is out of memory, systemd leaves the others', (t) => {
   t.match(readFileSync(service, 'utf8'), /^OOMPolicy=continue$/m)
   t.end()

@@ -114,6 +114,33 @@ t.test('what runs in a workflow is a program of bash, and names scripts that the
   t.end()
 })
 
+t.test('what a workflow starts by compose is there', (t) => {
+  const { services } = parse(read('compose.yaml'), { merge: true }) as {
+    services: Record<string, { profiles?: string[]; ports?: string[] }>
+  }
+  const profiles = new Set(Object.values(services).flatMap(({ profiles = [] }) => profiles))
+  const ports = Object.values(services).flatMap(({ ports = [] }) => ports)
+  const scripts = paths.flatMap((path) =>
+    Object.values((parse(read(path)) as Workflow).jobs).flatMap(({ steps }) =>
+      steps.map(({ run = '' }) => run),
+    ),
+  )
+  const composed = scripts.filter((run) => /docker compose .*\bup\b/.test(run))
+  t.ok(composed.length > 0)
+  for (const run of composed) {
+    const named = [...run.matchAll(/--profile (\S+)/g)].map(([, profile]) => profile!)
+    t.same([...named].sort(), [...profiles].sort(), 'each profile is started')
+    for (const [, list] of run.matchAll(/^ *for name in ([a-z][a-z -]*);/gm))
+      for (const name of list!.split(' ')) t.ok(name in services, name)
+    for (const [, port] of run.matchAll(/127\.0\.0\.1:(\d+)/g))
+      t.ok(
+        ports.some((published) => published.startsWith(`127.0.0.1:${port}:`)),
+        `${port}`,
+      )
+  }
+  t.end()
+})
+
 t.test('actions are pinned to commits, each to one', (t) => {
   const pins = new Map<string, string>()
   for (const path of paths) {

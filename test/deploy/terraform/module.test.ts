@@ -119,6 +119,80 @@ t.test('doors are open to those who need them, and data are kept', async (t) => 
   t.ok(production.database.instances >= 2 && production.database.backup_days >= 7)
 })
 
+t.test('a container can do as little as possible, and an update leaves servers', async (t) => {
+  const { server, write_files, setup } = module.locals as Record<string, unknown>
+  const containers = [server, write_files, ...(setup as { name: string }[])] as Record<string, unknown>[]
+  t.equal(containers.length, 4)
+  for (const { name, ...container } of containers)
+    t.match(
+      container,
+      {
+        user: '1000:1000',
+        readonlyRootFilesystem: true,
+        linuxParameters: { capabilities: { drop: ['ALL'] } },
+      },
+      `${name}`,
+    )
+  // What waits for another names one that is there.
+  const names = containers.map(({ name }) => name)
+  for (const [, waited] of files['servers.tf']!.matchAll(/containerName = "(\w+)"/g))
+    t.ok(names.includes(waited), `${waited}`)
+  t.match(module.resources.aws_ecs_service!.server, {
+    deployment_minimum_healthy_percent: 100,
+    deployment_maximum_percent: 200,
+    deployment_circuit_breaker: [{ enable: true, rollback: true }],
+    network_configuration: [{ assign_public_ip: false, subnets: /aws_subnet\.servers/ }],
+    load_balancer: [{ container_name: /local\.server\.name/, container_port: /local\.dns_port/ }],
+  })
+  const { deregistration_delay } = module.resources.aws_lb_target_group!.dns!
+  t.equal(deregistration_delay, 120, 'flows of UDP last that long')
+  t.match(module.resources.aws_appautoscaling_target!.server, {
+    min_capacity: /var\.servers\.min/,
+    max_capacity: /var\.servers\.max/,
+  })
+})
+
+t.test('networks of the VPC do not overlap, and the database has no way out', async (t) => {
+  const { public: open, servers, database } = module.resources.aws_subnet!
+  const offsets = [open, servers, database].map((subnet) => {
+    const found = /^\$\{cidrsubnet\(var\.cidr, 4, (?:(\d+) \+ )?count\.index\)\}$/.exec(subnet!.cidr_block)
+    return found === null ? Number.NaN : Number(found[1] ?? 0)
+  })
+  // There are four zones at the most.
+  t.same(offsets, [0, 4, 8])
+  t.same(Object.keys(module.resources.aws_route_table_association!), ['public', 'servers'])
+  t.match(module.resources.aws_rds_cluster!.main!.vpc_security_group_ids, [/security_group\.database/])
+})
+
+t.test('an alarm tells of what is, and of silence where that is one', async (t) => {
+  const { unhealthy, none, database, ...others } = module.resources.aws_cloudwatch_metric_alarm!
+  t.same(Object.keys(others), [])
+  const alarms: [typeof none, object][] = [
+    [
+      unhealthy,
+      {
+        metric_name: 'UnHealthyHostCount',
+        statistic: 'Maximum',
+        comparison_operator: 'GreaterThanThreshold',
+        threshold: 0,
+        treat_missing_data: 'notBreaching',
+      },
+    ],
+    [
+      none,
+      {
+        metric_name: 'HealthyHostCount',
+        statistic: 'Minimum',
+        comparison_operator: 'LessThanThreshold',
+        threshold: 1,
+        treat_missing_data: 'breaching',
+      },
+    ],
+    [database, { metric_name: 'ACUUtilization', comparison_operator: 'GreaterThanThreshold', threshold: 90 }],
+  ]
+  for (const [alarm, wanted] of alarms) t.match(alarm, { ...wanted, alarm_actions: /var\.alarm_topics/ })
+})
+
 t.test('outwards it goes everywhere, or where it is told', async (t) => {
   const { servers, database, aws, named, ...others } = module.resources.aws_vpc_security_group_egress_rule!
   t.same(Object.keys(others), [])
