@@ -1,6 +1,6 @@
 /**
  * The image, without a container engine: the Containerfile is read, and what its last stage is made of is put together in
- * a folder by its own COPY lines, compiled by its own RUN line, and started by its own ENTRYPOINT as an unprivileged user
+ * a folder by its own COPY lines, built by its own RUN line, and started by its own ENTRYPOINT as an unprivileged user
  * who can't write there. Only `npm ci` is left out; instead, no module of the build may import what isn't a production
  * dependency.
  */
@@ -16,7 +16,7 @@ import { type DaemonProcess, node, repository, startDaemonProcess } from '../sup
 import { dropPrivileges, unprivileged } from '../support/unprivileged.ts'
 
 const run = promisify(execFile)
-// tap has every process that a test starts load its own modules, for coverage: not the compiler, which they break, and
+// tap has every process that a test starts load its own modules, for coverage: not the one that builds, and
 // not a user who may not write their files. It does so behind the back of `spawn`, so the way out is another program.
 const withoutTap = ['env', '-u', 'NODE_OPTIONS']
 
@@ -65,7 +65,7 @@ t.test('the image that it makes', async (t) => {
   t.teardown(() => rm(folder, { recursive: true, force: true }))
   await chmod(folder, 0o755)
   const app = join(folder, 'app')
-  await compile(join(folder, 'dist'))
+  await build(join(folder, 'dist'))
   await assemble(app, join(folder, 'dist'))
   await t.test('imports what the image has', (t) => importsAreShipped(t, join(app, 'dist')))
 
@@ -149,11 +149,11 @@ function commandOf(word: string): string[] {
 }
 
 /** Without the files of an empty database that the image has: this is the test of a start that makes them. */
-async function compile(outDir: string): Promise<void> {
-  const command = stages.flat().find(({ word, rest }) => word === 'RUN' && rest.includes('tsc'))!.rest
+async function build(outDir: string): Promise<void> {
+  const command = stages.flat().find(({ word, rest }) => word === 'RUN' && rest.includes('program.mjs'))!.rest
   const [program, ...args] = command.split(' ')
   if (program !== 'node') throw new Error(`not what this test can run: ${command}`)
-  const [env, ...rest] = [...withoutTap, node, ...args, '--outDir', outDir]
+  const [env, ...rest] = [...withoutTap, node, ...args, outDir]
   await run(env!, rest, { cwd: repository })
 }
 
