@@ -64,14 +64,13 @@ export class Signing implements Disposable {
   signs(apex: string): boolean {
     const zone = this.watch.zone(apex)
     if (zone === null || this.#whole(zone).trouble !== null) return false
-    for (const waiting of this.services.signatures.apexesWaiting) if (waiting === apex) return false
-    return true
+    return !this.services.plans.apexesBehind.has(apex)
   }
 
   /** Zones that it can't sign, or has not yet, for other nodes: as `schema/fleet.ts` has them. */
   get unsigned(): string[] {
-    // By name: somewhere services may always wait, as where weights follow a feed, and other zones' rollovers go on.
-    const unsigned = new Set(this.services.signatures.apexesWaiting)
+    // By name: other zones' rollovers go on.
+    const unsigned = new Set(this.services.plans.apexesBehind)
     for (const { apex, trouble } of this.zones) if (trouble !== null) unsigned.add(apex)
     return unsigned.size > mostTold ? ['*'] : [...unsigned]
   }

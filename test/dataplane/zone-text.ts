@@ -1,5 +1,6 @@
 /** Zones and serving states for tests, from lines of text such as `www 300 A 192.0.2.1`. */
 
+import type { KeyedRrset } from '../../src/dataplane/image/answer-sets.ts'
 import { type CompileOptions, ZoneCompiler } from '../../src/dataplane/image/compile.ts'
 import { compileDirectory } from '../../src/dataplane/image/directory.ts'
 import { compileLocationMap, type LocationRanges } from '../../src/dataplane/image/location-map.ts'
@@ -119,7 +120,12 @@ function planImage(plan: PlanNode | PlanTrees, slot: number, zones: readonly Zon
     if (signer === undefined || name === undefined) continue
     const apex = hostnameToWire(text)
     const owner = lowerName(parseName(name, apex))
-    return compilePlan(ipv4, ipv6, { owner, ttlSeconds: 3600, signatures: signer.of(apex) })
+    const ttlSeconds = 3600
+    const made = signer.of(apex)
+    const signatures = {
+      of: ({ type, data }: KeyedRrset) => made.find(owner, type, ttlSeconds, data),
+    }
+    return compilePlan(ipv4, ipv6, { ttlSeconds, signatures })
   }
   return compilePlan(ipv4, ipv6)
 }

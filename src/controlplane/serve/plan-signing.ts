@@ -25,6 +25,10 @@ export class PlanSigning {
   readonly #zones = new Map<string, CatalogZone>()
   /** The apex of the zone whose image names a service. Bounded by the services. */
   readonly #namedBy = new Map<string, string>()
+  /** What the last plan of a service was signed by that there was of it. Bounded by the services. */
+  readonly #signedBy = new Map<string, ServiceBook>()
+  /** Services that are to be signed by another book than that. Bounded by the services. */
+  readonly #behind = new Map<string, ServiceBook>()
   /** Null: nothing is signed ahead. */
   ahead: SignAhead | null = null
 
@@ -38,16 +42,31 @@ export class PlanSigning {
     return this.#signatures.bookOf(found, next?.zoneOf(found) ?? this.#zoneOf(found, catalog))
   }
 
+  /**
+   * Apexes of zones of services that are answered by a plan that is signed as their zone was before: by other keys, or not at all. That
+   * others of their sets are still to be signed by the keys of now, as always where weights follow a feed, is no matter: those are not answered.
+   */
+  get apexesBehind(): ReadonlySet<string> {
+    return new Set(Array.from(this.#behind.values(), ({ apex }) => apex))
+  }
+
   /** Has signed what the plan lacks. @returns null when it would leave questions without an answer */
   compile(book: ServiceBook, trees: PlanTrees): SharedArrayBuffer | null {
     book.begin()
-    const { owner, ttlSeconds, missing } = book
-    const image = compilePlan(trees.ipv4, trees.ipv6, { owner, ttlSeconds, signatures: book })
-    this.ahead?.mark(book.service)
+    const { service, ttlSeconds, missing } = book
+    // Also while it can't be planned at all.
+    if (this.#signedBy.get(service) !== book) this.#behind.set(service, book)
+    const image = compilePlan(trees.ipv4, trees.ipv6, { ttlSeconds, signatures: book })
+    this.ahead?.mark(service)
     const first = missing.size === 0 ? [] : firstRrsets(trees, (rrset) => book.knows(rrset))
-    if (first.length > 0) this.#signatures.need(book, book.lacking(first), 'first')
-    else this.#signatures.need(book, missing, 'answers')
-    return first.length > 0 ? null : image
+    if (first.length > 0) {
+      this.#signatures.need(book, book.lacking(first), 'first')
+      return null
+    }
+    this.#signatures.need(book, missing, 'answers')
+    this.#signedBy.set(service, book)
+    this.#behind.delete(service)
+    return image
   }
 
   /**
@@ -115,6 +134,11 @@ export class PlanSigning {
   /** Forgets what is not of a catalog any more. */
   retain(catalog: Catalog): void {
     for (const name of this.#namedBy.keys()) if (!catalog.services.has(name)) this.#namedBy.delete(name)
+    for (const known of [this.#signedBy, this.#behind]) {
+      for (const name of known.keys()) {
+        if (!catalog.services.has(name) || this.bookOf(name, catalog) === null) known.delete(name)
+      }
+    }
     this.#signatures.retain(catalog.services, (service) => this.#zoneOf(service, catalog))
   }
 

@@ -11,18 +11,14 @@
  *
  * Bounded: by what the last plan and what may come after it have, twice (`prune`).
  */
-import type { Signatures } from '../../dataplane/image/signatures.ts'
+import type { KeyedRrset } from '../../dataplane/image/answer-sets.ts'
+import type { SetSignatures } from '../../dataplane/image/signatures.ts'
 import { hostnameToWire } from '../../dataplane/wire/name.ts'
 import { signatureTimes } from '../dnssec/rrset-signer.ts'
 import type { ServedKey } from '../model/dnssec.ts'
-import { setKey } from './set-key.ts'
 
-/** An RRset that a plan may answer with. */
-export interface AnswerSet {
-  readonly type: number
-  /** Canonical RDATA in canonical order. */
-  readonly data: readonly Uint8Array[]
-}
+/** An RRset that a plan may answer with, as it is looked for. */
+type AnswerSet = Pick<KeyedRrset, 'key'>
 
 /** What is signed, and by what. */
 export interface BookSubject {
@@ -47,7 +43,7 @@ interface Entry {
 /** Fewer are kept whether anybody looks for them or not. */
 const fewEntries = 16
 
-export class ServiceBook implements Signatures, BookSubject {
+export class ServiceBook implements SetSignatures, BookSubject {
   readonly service: string
   readonly apex: string
   readonly keys: readonly ServedKey[]
@@ -79,13 +75,7 @@ export class ServiceBook implements Signatures, BookSubject {
     this.missing.clear()
   }
 
-  find(
-    _owner: Uint8Array,
-    type: number,
-    _ttl: number,
-    data: readonly Uint8Array[],
-  ): readonly Uint8Array[] | undefined {
-    const key = setKey(type, data)
+  of({ key }: AnswerSet): readonly Uint8Array[] | undefined {
     const entry = this.#entries.get(key)
     if (entry === undefined) {
       this.missing.add(key)
@@ -96,15 +86,14 @@ export class ServiceBook implements Signatures, BookSubject {
   }
 
   /** Whether an RRset is not missing. */
-  knows({ type, data }: AnswerSet): boolean {
-    return this.#entries.has(setKey(type, data))
+  knows({ key }: AnswerSet): boolean {
+    return this.#entries.has(key)
   }
 
   /** Those of some RRsets that are missing; the others are of use. @param most how many at the most */
   lacking(sets: Iterable<AnswerSet>, most = Number.POSITIVE_INFINITY): Set<string> {
     const lacking = new Set<string>()
-    for (const { type, data } of sets) {
-      const key = setKey(type, data)
+    for (const { key } of sets) {
       const entry = this.#entries.get(key)
       if (entry !== undefined) entry.round = this.#round
       else if (lacking.size < most) lacking.add(key)

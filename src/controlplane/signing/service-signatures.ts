@@ -83,11 +83,6 @@ export class ServiceSignatures {
     return { answers: first! + step! + answers!, ahead: ahead! }
   }
 
-  /** Zones of the services that wait for answers, each at least once. */
-  get apexesWaiting(): Iterable<string> {
-    return this.#queue.apexesOfAnswers()
-  }
-
   /** The book of a service in a zone; null where that is not signed. */
   bookOf(
     service: Pick<CatalogService, 'name' | 'ttlSeconds'>,

@@ -79,14 +79,6 @@ export class SigningQueue {
     return count
   }
 
-  /** Zones with services that could be answered with what waits; one yields its apex for each service and rank. */
-  *apexesOfAnswers(): Generator<string> {
-    for (const rank of signingRanks) {
-      if (rank === 'ahead') continue
-      for (const { apex } of this.#queues[rank].keys()) yield apex
-    }
-  }
-
   forget(book: ServiceBook): void {
     for (const rank of signingRanks) this.#queues[rank].delete(book)
   }

@@ -77,17 +77,19 @@ export interface AnswerRrset {
   readonly data: readonly Uint8Array[]
 }
 
+/** The same with what it is looked for by (`rrsetKey`): what is made of thousands at each change is made once. */
+export interface KeyedRrset extends AnswerRrset {
+  readonly key: string
+}
+
 /** Every RRset that a service may answer by these trees, each once. */
-export function answerSets(trees: PlanTrees): AnswerRrset[] {
-  const found = new Map<string, AnswerRrset>()
+export function answerSets(trees: PlanTrees): KeyedRrset[] {
+  const found = new Map<string, KeyedRrset>()
   const limit = setLimit(trees)
   for (const [leaf, wanted] of leafTypes(trees)) {
     for (const family of leafFamilies(leaf)) {
       if (!wanted.has(family.type)) continue
-      for (const set of leafSets(leaf, family, limit).sets) {
-        const rrset = { type: family.type, data: setData(family, set) }
-        found.set(rrsetKey(rrset), rrset)
-      }
+      for (const rrset of rrsetsOf(family, leafSets(leaf, family, limit))) found.set(rrset.key, rrset)
     }
   }
   return [...found.values()]
@@ -102,19 +104,18 @@ export function answerSets(trees: PlanTrees): AnswerRrset[] {
  */
 export function firstRrsets(
   trees: PlanTrees,
-  isKnown: (rrset: AnswerRrset) => boolean,
+  isKnown: (rrset: KeyedRrset) => boolean,
   most = maxSets,
-): AnswerRrset[] {
+): KeyedRrset[] {
   const limit = Math.min(most, setLimit(trees))
-  const found: AnswerRrset[] = []
+  const found: KeyedRrset[] = []
   for (const [leaf, wanted] of leafTypes(trees)) {
     for (const family of leafFamilies(leaf)) {
       if (!wanted.has(family.type)) continue
-      const { sets } = leafSets(leaf, family, limit)
-      const rrset = (set: readonly number[]) => ({ type: family.type, data: setData(family, set) })
-      if (sets.some((set) => isKnown(rrset(set)))) continue
-      const count = Math.min(few, sets.length)
-      for (let i = 0; i < count; i++) found.push(rrset(sets[Math.floor((i * sets.length) / count)]!))
+      const rrsets = rrsetsOf(family, leafSets(leaf, family, limit))
+      if (rrsets.some(isKnown)) continue
+      const count = Math.min(few, rrsets.length)
+      for (let i = 0; i < count; i++) found.push(rrsets[Math.floor((i * rrsets.length) / count)]!)
     }
   }
   return found
@@ -133,8 +134,23 @@ export function rrsetKey({ type, data }: AnswerRrset): string {
   return key
 }
 
+/** What each set is as an RRset. @param found of `leafSets` for this family */
+export function rrsetsOf(family: LeafFamily, found: AnswerSets): readonly KeyedRrset[] {
+  const known = rrsetsMade.get(found)
+  if (known !== undefined) return known
+  const { type } = family
+  const rrsets = found.sets.map((set) => {
+    const data = setData(family, set)
+    return { type, data, key: rrsetKey({ type, data }) }
+  })
+  rrsetsMade.set(found, rrsets)
+  return rrsets
+}
+
+const rrsetsMade = new WeakMap<AnswerSets, readonly KeyedRrset[]>()
+
 /** The RDATA of a set as it is signed: in canonical order, each once. */
-export function setData({ rdata, ranks }: LeafFamily, set: readonly number[]): Uint8Array[] {
+function setData({ rdata, ranks }: LeafFamily, set: readonly number[]): Uint8Array[] {
   if (set.length === 1) return [rdata[set[0]!]!]
   return set
     .toSorted((a, b) => ranks[a]! - ranks[b]!)
@@ -147,7 +163,7 @@ export function leafFamilies(leaf: AnswerNode): LeafFamily[] {
   if (leaf.gives === 'cname') {
     const cnames = leaf.cnames!
     const rdata = cnames.map(({ cname }) => canonicalRdata(types.cname, cname))
-    return [{ type: types.cname, candidates: cnames, rdata, ranks: ranksOf(rdata) }]
+    return [withRanks({ type: types.cname, candidates: cnames, rdata })]
   }
   return [
     [types.a, 4],
@@ -155,8 +171,20 @@ export function leafFamilies(leaf: AnswerNode): LeafFamily[] {
   ].map(([type, length]) => {
     const candidates = leaf.candidates.filter(({ address }) => address.length === length)
     const rdata = candidates.map(({ address }) => address)
-    return { type: type!, candidates, rdata, ranks: ranksOf(rdata) }
+    return withRanks({ type: type!, candidates, rdata })
   })
+}
+
+/** They are not looked for where the sets are there already (`lately`). */
+function withRanks(family: Omit<LeafFamily, 'ranks'>): LeafFamily {
+  let ranks: readonly number[] | undefined
+  return {
+    ...family,
+    get ranks() {
+      ranks ??= ranksOf(family.rdata)
+      return ranks
+    },
+  }
 }
 
 function ranksOf(rdata: readonly Uint8Array[]): number[] {
@@ -199,10 +227,12 @@ export function leafSets(leaf: AnswerNode, family: LeafFamily, limit: number): A
   const wanted = family.type === types.cname ? 1 : Math.min(leaf.answers, mostMembers[family.type]!)
   if (count === 0 || wanted === 0) return { draw: 'one', sets: [] }
   if (count === 1) return { draw: 'one', sets: [[0]] }
-  if (wanted === 1) return singles(leaf, family)
-  const found = several(leaf, family, wanted, limit)
-  if (new Set(family.ranks).size === count) return found
-  return { ...found, sets: found.sets.map((set) => distinct(family, set)) }
+  return kept(leaf.select, family, wanted, limit, () => {
+    if (wanted === 1) return singles(leaf, family)
+    const found = several(leaf, family, wanted, limit)
+    if (new Set(family.ranks).size === count) return found
+    return { ...found, sets: found.sets.map((set) => distinct(family, set)) }
+  })
 }
 
 function singles({ select }: AnswerNode, { candidates }: LeafFamily): AnswerSets {
@@ -221,9 +251,7 @@ function several({ select }: AnswerNode, family: LeafFamily, wanted: number, lim
   }
   const most = Math.min(limit, Math.floor(maxSetMembers / wanted))
   if (select === 'rotate') return { draw: 'turn', sets: windows(count, wanted, most) }
-  return kept(`${select} ${wanted} ${most} ${candidates.map(({ key, weight }) => `${key} ${weight}`)}`, () =>
-    select === 'hash' ? bucketed(candidates, wanted, most) : weighed(candidates, wanted, most),
-  )
+  return select === 'hash' ? bucketed(candidates, wanted, most) : weighed(candidates, wanted, most)
 }
 
 function weighed(candidates: readonly Weighted[], wanted: number, most: number): AnswerSets {
@@ -234,19 +262,52 @@ function weighed(candidates: readonly Weighted[], wanted: number, most: number):
   return { draw: 'weight', sets, weights: subsetShares(weights, sets) }
 }
 
+/** What sets were worked out of, and what they are. */
+interface Kept {
+  readonly select: AnswerNode['select']
+  readonly wanted: number
+  readonly limit: number
+  readonly family: LeafFamily
+  readonly found: AnswerSets
+}
+
 /**
- * What was worked out last, by what it depends on, oldest first: it takes milliseconds, and of the services of one pool, which change
- * together, all need the same. Bounded by `mostKept`, each with up to `maxSetMembers` members.
+ * What was worked out last, the latest first: it takes milliseconds, and of the services of one pool, which change together, all need the
+ * same. Bounded by `mostKept`, each with up to `maxSetMembers` members.
  */
-const lately = new Map<string, AnswerSets>()
+const lately: Kept[] = []
 const mostKept = 16
 
-function kept(key: string, make: () => AnswerSets): AnswerSets {
-  const found = lately.get(key) ?? make()
-  lately.delete(key)
-  lately.set(key, found)
-  if (lately.size > mostKept) lately.delete(lately.keys().next().value!)
-  return found
+function kept(
+  select: AnswerNode['select'],
+  family: LeafFamily,
+  wanted: number,
+  limit: number,
+  make: () => AnswerSets,
+): AnswerSets {
+  const at = lately.findIndex((one) => {
+    return one.select === select && one.wanted === wanted && one.limit === limit && isSame(one.family, family)
+  })
+  const [one = { select, wanted, limit, family, found: make() }] = at < 0 ? [] : lately.splice(at, 1)
+  lately.unshift(one)
+  if (lately.length > mostKept) lately.pop()
+  return one.found
+}
+
+/** Whether all that sets depend on is the same. The services of one pool have even the objects of their addresses in common, but of hosts. */
+function isSame(a: LeafFamily, b: LeafFamily): boolean {
+  const { length } = a.candidates
+  if (a.type !== b.type || length !== b.candidates.length) return false
+  for (let i = 0; i < length; i++) {
+    if (!isEqual(a.rdata[i]!, b.rdata[i]!)) return false
+    const [one, other] = [a.candidates[i]!, b.candidates[i]!]
+    if (one.weight !== other.weight || one.key !== other.key) return false
+  }
+  return true
+}
+
+function isEqual(a: Uint8Array, b: Uint8Array): boolean {
+  return a === b || (a.length === b.length && a.every((octet, i) => octet === b[i]))
 }
 
 /** A member that two candidates stand for is answered once. */

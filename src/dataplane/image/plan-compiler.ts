@@ -147,7 +147,7 @@ class PlanCompiler {
     const all = joined(below)
     const { ipv4, ipv6 } = all.prefix
     const at = this.#writer.push([nodeKinds.weighted, children.length, ipv4, ipv6, all.maps.size])
-    this.#writer.push(all.maps)
+    this.#writer.push([...all.maps])
     this.#children(below)
     this.#writer.push(aliasTable(children.map(({ weight }) => weight)))
     return { at, ...all }

@@ -12,9 +12,9 @@ export class PlanWriter {
   }
 
   /** @returns the offset at which the first of `words` is */
-  push(words: Iterable<number>): number {
+  push(words: ArrayLike<number>): number {
     const at = this.#words.length
-    for (const word of words) this.#words.push(word)
+    for (let i = 0; i < words.length; i++) this.#words.push(words[i]!)
     return at
   }
 

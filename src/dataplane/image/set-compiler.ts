@@ -1,7 +1,14 @@
 /** Compiles the sets of a leaf of a signed plan, each with its signatures; `plan.ts` describes the layout. */
 import { types } from '../wire/constants.ts'
 import { aliasTable } from './alias-table.ts'
-import { type AnswerSets, type LeafFamily, leafFamilies, leafSets, setData } from './answer-sets.ts'
+import {
+  type AnswerSets,
+  type KeyedRrset,
+  type LeafFamily,
+  leafFamilies,
+  leafSets,
+  rrsetsOf,
+} from './answer-sets.ts'
 import { encodeRr } from './leaf-compiler.ts'
 import { setDraws, setsAt, setsWords, signedLeafAt } from './plan.ts'
 import type { AnswerNode } from './plan-tree.ts'
@@ -42,20 +49,19 @@ export class SetCompiler {
   #family(leaf: AnswerNode, family: LeafFamily): number {
     const writer = this.#writer
     const found = leafSets(leaf, family, this.#limit)
-    const written = found.sets.map((set) => this.#sign(leaf, family, set))
+    const written = rrsetsOf(family, found).map((rrset) => this.#sign(leaf, rrset))
     // Where each set stands among those that have signatures.
     let kept = 0
     const places = written.map((one) => (one === null ? -1 : kept++))
     const block = writer.push(new Array<number>(setsWords).fill(0))
     writer.set(block + setsAt.draw, setDraws[found.draw])
     if (kept === 0) return block
-    const members = found.sets.map((set, i) => (places[i]! < 0 ? 0 : writer.push(set)))
-    const entries = found.sets.flatMap((set, i) => {
-      const signatures = written[i]!
-      return places[i]! < 0
-        ? []
-        : [members[i]!, set.length, signatures.at, signatures.octets, signatures.count]
-    })
+    const entries: number[] = []
+    for (const [set, signatures] of written.entries()) {
+      if (signatures === null) continue
+      const members = found.sets[set]!
+      entries.push(writer.push(members), members.length, signatures.at, signatures.octets, signatures.count)
+    }
     writer.set(block + setsAt.sets, writer.push(entries))
     const { count, table } = this.#table(found, family, places, kept)
     writer.set(block + setsAt.count, count)
@@ -97,9 +103,8 @@ export class SetCompiler {
   }
 
   /** Null for a set without a signature. */
-  #sign({ ttlSeconds }: AnswerNode, family: LeafFamily, set: readonly number[]): Written | null {
-    const { owner, ttlSeconds: signedTtl, signatures } = this.#signing
-    const found = signatures.find(owner, family.type, signedTtl, setData(family, set)) ?? []
+  #sign({ ttlSeconds }: AnswerNode, rrset: KeyedRrset): Written | null {
+    const found = this.#signing.signatures.of(rrset) ?? []
     if (found.length === 0) return null
     const known = this.#written.get(ttlSeconds)?.get(found)
     if (known !== undefined) return known

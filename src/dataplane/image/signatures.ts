@@ -4,6 +4,7 @@
  */
 import { formatName } from '../wire/name.ts'
 import { typeName } from '../wire/rdata.ts'
+import type { KeyedRrset } from './answer-sets.ts'
 
 /** RRSIGs by what they sign. */
 export interface Signatures {
@@ -23,12 +24,15 @@ export interface Signatures {
 
 /** How the answers of a service come by their signatures. */
 export interface PlanSigning {
-  /** The service's name: wire form, lower case. */
-  readonly owner: Uint8Array
   /** The Original TTL; no answer has a greater one. */
   readonly ttlSeconds: number
-  /** Asked for each RRset that `answerSets` names. */
-  readonly signatures: Signatures
+  readonly signatures: SetSignatures
+}
+
+/** RRSIGs of the RRsets that a service may be answered with. */
+export interface SetSignatures {
+  /** Asked for each RRset that `answerSets` names. @returns as `Signatures` does */
+  of(rrset: KeyedRrset): readonly Uint8Array[] | undefined
 }
 
 /** What a zone that is to be signed lacks, so that there is no image of it: it would be bogus to whoever validates. */

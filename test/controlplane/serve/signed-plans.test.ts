@@ -193,9 +193,7 @@ async function setUp(t: Test) {
     signAhead,
     rrsig: (set: string, name = www) => {
       const book = signing.bookOf(name, planner.catalog)!
-      const { type, data } = { type: types.a, data: Buffer.from(set.slice(1), 'latin1') }
-      const rdata = Array.from({ length: data.length / 4 }, (_, at) => data.subarray(4 * at, 4 * at + 4))
-      return book.find(book.owner, type, 30, rdata)?.[0]
+      return book.of({ key: set })?.[0]
     },
     nextSigned: () => signed.promise,
     nextReport: () => reported.promise,

@@ -4,8 +4,11 @@ import { setKey } from '../../../src/controlplane/signing/set-key.ts'
 import { types } from '../../../src/dataplane/wire/constants.ts'
 import { apex, daySeconds } from './signing-fixture.ts'
 
-const set = (last: number) => ({ type: types.a, data: [Uint8Array.of(192, 0, 2, last)] })
-const key = (last: number) => setKey(types.a, set(last).data)
+const set = (last: number) => {
+  const data = [Uint8Array.of(192, 0, 2, last)]
+  return { type: types.a, data, key: setKey(types.a, data) }
+}
+const key = (last: number) => set(last).key
 
 function rrsig(expiration: number, inception = 0): Uint8Array {
   const octets = Buffer.alloc(100)
@@ -18,7 +21,7 @@ function setUp() {
   const time = { seconds: 1000 }
   const subject = { service: 'www.example.test', apex, keys: [], ttlSeconds: 60 }
   const book = new ServiceBook(subject, () => time.seconds)
-  const find = (last: number) => book.find(book.owner, types.a, 60, set(last).data)
+  const find = (last: number) => book.of(set(last))
   return { time, book, find }
 }
 

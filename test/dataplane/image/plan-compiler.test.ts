@@ -30,7 +30,7 @@ t.test('leaves are numbered in the order of a walk, and shared ones are there on
 
 t.test('signatures of a set that several leaves have are there once for each TTL', async (t) => {
   const rrsigs = [new Uint8Array(1000)]
-  const signing = { owner: Uint8Array.of(1, 97, 0), ttlSeconds: 60, signatures: { find: () => rrsigs } }
+  const signing = { ttlSeconds: 60, signatures: { of: () => rrsigs } }
   const signed = (...leaves: AnswerNode[]) => {
     const tree = located(0, ...leaves)
     return Math.floor(compilePlan(tree, tree, signing).byteLength / 1000)
