@@ -1,5 +1,5 @@
 import { instant, isDomainName, isName, isTtl, key, owner, revision, written } from './column-types.ts'
-import { bigint, check, integer, pgTable, primaryKey, sql, text } from './drizzle.ts'
+import { bigint, boolean, check, integer, pgTable, primaryKey, sql, text } from './drizzle.ts'
 
 /**
  * Zones by their apex. Natural keys throughout: a zone, a pool or a member is its name (renaming is deleting and
@@ -31,6 +31,10 @@ export const zones = pgTable(
     signingPropagationSeconds: integer('signing_propagation_seconds').notNull().default(3600),
     signingParentServers: text('signing_parent_servers').array().notNull().default([]),
     signingForeignKeys: text('signing_foreign_keys').array().notNull().default([]),
+    /** Whether its parent is told of it by signals (`dnssec-signals.ts`), while that has no DS. */
+    signingBootstrap: boolean('signing_bootstrap').notNull().default(true),
+    /** When its parent was seen to have a DS, so that there are no signals any more; null before. */
+    bootstrappedAt: instant('bootstrapped_at'),
     /** Until when caches may have what was served of it under greater TTLs than `signing_max_ttl_seconds`; null: that is over. */
     cachedUntil: instant('cached_until'),
     /** When signatures were last made anew for their age; null for never. */

@@ -32,9 +32,20 @@ export interface DnssecReply {
   readonly enabled: boolean
   readonly algorithm?: number
   readonly denial?: string
+  /** Left out for true. */
+  readonly bootstrap?: boolean
   readonly status: {
     readonly keys: readonly DnssecKeyReply[]
     readonly rollover: DnssecRolloverReply | null
+    readonly bootstrap: {
+      readonly endedAt: string | null
+      readonly signals: readonly {
+        readonly server: string
+        readonly name: string
+        readonly zone: string | null
+        readonly reason: string | null
+      }[]
+    }
     readonly signatures: {
       readonly count: number
       readonly made: number
@@ -82,7 +93,7 @@ export function unusedLines({ status }: DnssecReply): string[] {
     .map(({ role, tag, algorithm }) => `not used: ${role} ${tag}, algorithm ${algorithm}`)
 }
 
-export function statusLines(apex: string, { enabled, denial, status }: DnssecReply): string[] {
+export function statusLines(apex: string, { enabled, denial, bootstrap, status }: DnssecReply): string[] {
   const { keys, rollover, signatures } = status
   const signed = keys.map(
     ({ tag, role, algorithm, state, since }) =>
@@ -93,9 +104,24 @@ export function statusLines(apex: string, { enabled, denial, status }: DnssecRep
   return [
     `zone ${apex} is signed${hashed}`,
     ...signed,
+    ...bootstrapLines(bootstrap ?? true, status.bootstrap),
     ...rolloverLines(rollover),
     ...signatureLines(signatures),
   ]
+}
+
+/** By what the parent learns that the zone is signed (RFC 9615). */
+function bootstrapLines(
+  isWanted: boolean,
+  { endedAt, signals }: DnssecReply['status']['bootstrap'],
+): string[] {
+  if (!isWanted) return ['its parent is told of it by no signal: bootstrap is off']
+  if (endedAt !== null) return [`its parent has a DS since ${timeText(endedAt)} at the latest`]
+  return signals.map(({ server, name, zone, reason }) =>
+    zone === null
+      ? `no signal for its parent under ${server}: ${reason}`
+      : `a signal for its parent under ${server}: ${name} in zone ${zone}`,
+  )
 }
 
 function rolloverLines(rollover: DnssecRolloverReply | null): string[] {

@@ -45,6 +45,13 @@ const enable = defineCommand({
       summary:
         'csk, one key for all, or split, one for keys (KSK) and one for the rest (ZSK); unless said otherwise as the keys are that it has, else csk',
     },
+    bootstrap: {
+      type: 'string',
+      value: 'WHETHER',
+      choices: ['on', 'off'],
+      summary:
+        'on or off: whether its parent is told of it under the names of its name servers (RFC 9615), as far as they lie in zones that are signed here; on unless the zone has it off',
+    },
     ...jsonOption,
     ...serverOptions,
   },
@@ -59,7 +66,7 @@ const enable = defineCommand({
     },
   ],
   notes: 'Until the parent has that DS nobody validates, so nothing can break; take your time to look at it.',
-  async run({ zone }, { algorithm, denial, keys, json = false, ...given }) {
+  async run({ zone }, { algorithm, denial, keys, bootstrap, json = false, ...given }) {
     const apex = parseApex(zone)
     const server = theServer(given, process.env)
     const current = await ask(server, apex)
@@ -70,6 +77,7 @@ const enable = defineCommand({
       ...(algorithm === undefined ? {} : { algorithm: algorithmOf(algorithm) }),
       ...(denial === undefined ? {} : { denial }),
       ...(keys === undefined ? {} : { keys }),
+      ...(bootstrap === undefined ? {} : { bootstrap: bootstrap === 'on' }),
     }
     const reply = await ask(server, apex, '', { method: 'PATCH', body })
     if (json) return printJson(reply)

@@ -84,7 +84,7 @@ type Pools = { readonly pools: Iterable<string> }
 export const events = {
   'database-available': {
     says: {},
-    heardBy: ['log', 'readiness', 'overrides', 'pending', 'gradual', 'feeds', 'rollovers'],
+    heardBy: ['log', 'readiness', 'overrides', 'pending', 'gradual', 'feeds', 'rollovers', 'bootstraps'],
   },
   'database-away': { says: {} as { reason: string }, heardBy: ['log', 'readiness', 'configuration'] },
   /** The database is not what came of what this node had from it. */

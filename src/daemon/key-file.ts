@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import type { Config } from '../config.ts'
 import { type KeyFile, readKeyFile, readOrMakeKeyFile } from '../controlplane/dnssec/key-file.ts'
 import { SealError } from '../controlplane/dnssec/sealing.ts'
+import { parentData } from '../controlplane/dnssec/sign-zone.ts'
 import { makeKeyParts, openKey, sealKey } from '../controlplane/dnssec/zone-key.ts'
 import { type KeyMaker, keyFlags } from '../controlplane/model/dnssec.ts'
 import { ControlError } from '../controlplane/model/errors.ts'
@@ -44,5 +45,6 @@ export function keyMaker(keyFile: KeyFile): KeyMaker {
         `zone ${apex} can't be signed by its key of algorithm ${key.algorithm}, which can't be opened`,
         () => openKey(readKeyFile(keyFile), apex, key),
       ),
+    parentData,
   }
 }

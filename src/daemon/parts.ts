@@ -8,6 +8,7 @@ import { type Lookup, lookupBy } from '../controlplane/resolving/lookup.ts'
 import type { Ground, Listeners } from './announce.ts'
 import { AnswerSettingsSource } from './answer-settings.ts'
 import { Answers } from './answers.ts'
+import { Bootstraps } from './bootstraps.ts'
 import { Configuration } from './configuration.ts'
 import { serveBy } from './data-plane.ts'
 import { Events } from './events.ts'
@@ -82,6 +83,7 @@ export function joinParts(ground: Ground) {
     canSign: (apex) => signing.signs(apex),
     served: () => configuration.publisher.revision,
   })
+  const bootstraps = new Bootstraps(ground)
   const overrides = new EndingOverrides(ground)
   const gradual: GradualChanges = new GradualChanges(ground, {
     answers,
@@ -105,6 +107,7 @@ export function joinParts(ground: Ground) {
     configuration,
     signing,
     rollovers,
+    bootstraps,
     overrides,
     gradual,
     feeds,
@@ -150,6 +153,7 @@ export function listenersAmong(parts: Parts): Listeners {
     configuration: configuration.hears,
     signing: parts.signing.hears,
     rollovers: parts.rollovers.hears,
+    bootstraps: parts.bootstraps.hears,
   }
 }
 

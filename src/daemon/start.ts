@@ -157,6 +157,7 @@ export async function startDaemon(
   const listeners = listenersAmong(parts)
   const {
     answers,
+    bootstraps,
     configuration,
     dataPlane,
     events,
@@ -189,6 +190,7 @@ export async function startDaemon(
   begun.use(gradual)
   begun.use(signing)
   begun.use(rollovers)
+  begun.use(bootstraps)
   begun.use(steeringFeeds)
   // Calls off what is asked of sources of feeds.
   begun.use(feeds)
@@ -299,6 +301,7 @@ async function bringUp(parts: Parts, http: ListenAddress): Promise<void> {
   // What gains traffic is known now.
   gradual.start()
   parts.rollovers.start()
+  parts.bootstraps.start()
   const { name: udpBackend, reason } = dataPlane.backend
   log.info({ udpBackend, reason, workers: config.workers }, 'UDP backend')
   const dns = dataPlane.bound.map(formatListenAddress)

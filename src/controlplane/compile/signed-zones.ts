@@ -15,7 +15,7 @@ import { editSignedZone } from '../dnssec/edit-signed-zone.ts'
 import type { KeyFile } from '../dnssec/key-file.ts'
 import { OpenedKeys } from '../dnssec/opened-keys.ts'
 import { SigningError } from '../dnssec/rrset-signer.ts'
-import { isGiven, reportOf, signZone, type UnsignedZone } from '../dnssec/sign-zone.ts'
+import { isKept, reportOf, signZone, type UnsignedZone } from '../dnssec/sign-zone.ts'
 import { SignatureBook } from '../dnssec/signature-book.ts'
 import type { SigningKey } from '../dnssec/zone-key.ts'
 import { plainSigning, type SigningReport } from '../model/dnssec.ts'
@@ -30,10 +30,17 @@ export interface RrsetSink {
 /** RRsets of a zone that is to be signed, which needs all of them first. Bounded by the zone. */
 export class CollectedRrsets implements RrsetSink {
   readonly rrsets: WireRrset[] = []
+  readonly #apex: Uint8Array
+
+  /** @param apex lower-cased wire form */
+  constructor(apex: Uint8Array) {
+    this.#apex = apex
+  }
 
   add(rrset: WireRrset): void {
-    for (const octets of rrset.rdata) nameFields(rrset.type, octets)
-    if (isGiven(rrset.type)) this.rrsets.push(rrset)
+    const { owner, type, rdata } = rrset
+    for (const octets of rdata) nameFields(type, octets)
+    if (isKept(type, Buffer.compare(owner, this.#apex) === 0)) this.rrsets.push(rrset)
   }
 }
 
@@ -216,7 +223,7 @@ function restOf({ image, owners }: ImageEdit): WireRrset[] {
     const end = image.firstRrset(node) + image.rrsetCount(node)
     for (let rrset = image.firstRrset(node); rrset < end; rrset++) {
       const type = image.type(rrset)
-      if (type === types.soa || !isGiven(type)) continue
+      if (type === types.soa || !isKept(type, node === 0)) continue
       rest.push({ owner, type, ttlSeconds: ttlOf(image, rrset), rdata: rdataOf(image, node, rrset) })
     }
   }

@@ -246,7 +246,7 @@ export class ZoneImages {
     const names = owners.map((owner) => lowerName(parseName(owner, apex)))
     const image = this.#imageOf(held)
     const source = {
-      collected: new CollectedRrsets(),
+      collected: new CollectedRrsets(apex),
       edit: { before: held.zone, image, owners: names },
     }
     const compiler = job.zone.dnssec !== null ? null : editZone(image, apex, soaOf(job.zone, apex), names)
@@ -278,7 +278,7 @@ export class ZoneImages {
     this.#work!.waiting.delete(job.zone.apex)
     const apex = hostnameToWire(job.zone.apex)
     const compiler = job.zone.dnssec === null ? new ZoneCompiler(apex, soaOf(job.zone, apex)) : null
-    const source = { collected: new CollectedRrsets(), edit: null }
+    const source = { collected: new CollectedRrsets(apex), edit: null }
     return { job, apex, compiler, source, bad: [] }
   }
 

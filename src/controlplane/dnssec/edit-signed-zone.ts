@@ -22,7 +22,7 @@ import { isGood, signatureId } from './rrset-signer.ts'
 import { apexRrsets, cappedRrset, reportOf, servedSoa, troubleOf, type UnsignedZone } from './sign-zone.ts'
 import type { SignatureBook } from './signature-book.ts'
 import { SigningTable } from './signing-table.ts'
-import { type SigningKey, signersOf } from './zone-key.ts'
+import { isAboutKeys, type SigningKey, signersOf } from './zone-key.ts'
 
 const renewedBeside = 1000
 
@@ -96,10 +96,12 @@ function dueRrsets(
   left: NodeRrsets,
   dropped: ReadonlySet<number>,
 ): NodeRrsets {
-  const renews = new Map<number, boolean>()
-  const mayRenew = (type: number) => {
-    const known = renews.get(type) ?? signersOf(keys, type).every(({ privateKey }) => privateKey !== null)
-    renews.set(type, known)
+  const renews = new Map<boolean, boolean>()
+  const mayRenew = (type: number, isApex: boolean) => {
+    const isKeys = isAboutKeys(type, isApex)
+    const known =
+      renews.get(isKeys) ?? signersOf(keys, type, isApex).every(({ privateKey }) => privateKey !== null)
+    renews.set(isKeys, known)
     return known
   }
   const most = owners.length === 0 ? Number.POSITIVE_INFINITY : renewedBeside
@@ -110,12 +112,12 @@ function dueRrsets(
     for (let rrset = image.firstRrset(node); rrset < end; rrset++) {
       const type = image.type(rrset)
       if (left.has(rrset) || type === types.soa) continue
-      if (areGood(image, rrset, nowSeconds, mayRenew(type))) continue
+      if (areGood(image, rrset, nowSeconds, mayRenew(type, node === 0))) continue
       // Those of a service stay together, in their order.
       for (const each of type === types.nsec ? nsecsIn(image, node) : [rrset]) due.set(each, node)
     }
   }
-  const renewsHashed = mayRenew(types.nsec3)
+  const renewsHashed = mayRenew(types.nsec3, false)
   for (let place = 0; image.isHashed && place < image.chainLength && due.size < most; place++) {
     const rrset = image.firstHashed + place
     if (left.has(rrset) || due.has(rrset) || areGood(image, rrset, nowSeconds, renewsHashed)) continue
@@ -138,11 +140,13 @@ function areGood(image: ZoneImage, rrset: number, nowSeconds: number, renews: bo
   return true
 }
 
+/** Whether it is an NSEC3 of the chain. */
+const isChained = (image: ZoneImage, rrset: number) => image.isHashed && rrset >= image.firstHashed
+
 /** @param node 0 for an NSEC3 of the chain */
 function rrsetOf(image: ZoneImage, node: number, rrset: number): WireRrset {
   const rdata = rdataOf(image, node, rrset)
-  const isHashed = image.isHashed && rrset >= image.firstHashed
-  const owner = isHashed ? nsec3Owner(image, rrset) : nameOf(image, node)
+  const owner = isChained(image, rrset) ? nsec3Owner(image, rrset) : nameOf(image, node)
   return { owner, type: image.type(rrset), ttlSeconds: ttlOf(image, rrset), rdata }
 }
 
@@ -163,6 +167,8 @@ function forgotten(
     if (image.signatureCount(rrset) === 0) return []
     const { rdata, ...rest } = rrsetOf(image, node, rrset)
     const data = sortRdata(rdata.map((octets) => canonicalRdata(rest.type, octets)))
-    return signersOf(keys, rest.type).map((key) => signatureId(key, { ...rest, data }))
+    return signersOf(keys, rest.type, node === 0 && !isChained(image, rrset)).map((key) =>
+      signatureId(key, { ...rest, data }),
+    )
   })
 }

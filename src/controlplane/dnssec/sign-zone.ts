@@ -6,20 +6,22 @@ import type { WireRrset } from '../../dataplane/image/rrset-encoder.ts'
 import type { Signatures } from '../../dataplane/image/signatures.ts'
 import { types } from '../../dataplane/wire/constants.ts'
 import { rootName } from '../../dataplane/wire/name.ts'
-import { parseRdata, parseType } from '../../dataplane/wire/rdata.ts'
+import { formatRdata, parseRdata, parseType } from '../../dataplane/wire/rdata.ts'
 import {
   addedTypes,
   type Denial,
   keyTtlSeconds,
+  type ServedKey,
   type SigningReport,
   type ZoneSigning,
 } from '../model/dnssec.ts'
+import type { ParentData } from '../model/signal.ts'
 import { hashedChain, nsec3Param } from './hashed-chain.ts'
 import { nsecChain, type SignedOwner, signedOwners } from './nsec-chain.ts'
 import { SigningError, signatureTimes } from './rrset-signer.ts'
 import type { SignatureBook } from './signature-book.ts'
 import { SigningTable } from './signing-table.ts'
-import { dsOf, type SigningKey } from './zone-key.ts'
+import { dnskeyOf, dsOf, type SigningKey } from './zone-key.ts'
 
 export interface UnsignedZone {
   /** As zones have it. */
@@ -103,6 +105,11 @@ export function isGiven(type: number): boolean {
   return !addedNumbers.has(type)
 }
 
+/** Those that are not made anew when it is signed: signals of other zones are given to it as they are (`store/signals.ts`). */
+export function isKept(type: number, isApex: boolean): boolean {
+  return isGiven(type) || (!isApex && signalTypes.has(type))
+}
+
 /** Why one of the keys can't sign; null when all can. */
 export function troubleOf(keys: readonly SigningKey[]): string | null {
   return keys.find((key) => key.trouble !== null)?.trouble ?? null
@@ -132,16 +139,40 @@ export function servedSoa(zone: Pick<UnsignedZone, 'name' | 'soa' | 'signing'>) 
 const noCds = Buffer.of(0, 0, 0, 0, 0)
 const noCdnskey = Buffer.of(0, 0, 3, 0, 0)
 
-/** DNSKEY, and what asks the parent for the DS of it (RFC 7344): of no key means for none. Others who sign too have theirs (RFC 8901). */
-function keyRrsets({ apex, name, signing }: UnsignedZone, keys: readonly SigningKey[]): WireRrset[] {
-  // One list may be given to all signers: what is done with our own keys is not said there.
+type PublishedKey = Pick<SigningKey, 'dnskey' | 'duties'>
+
+/** Keys of others who sign too. One list may be given to all signers: what is done with our own keys is not said there. */
+function foreignOf(foreignKeys: readonly string[], keys: readonly PublishedKey[]): Uint8Array[] {
   const isOwn = (rdata: Uint8Array) => keys.some(({ dnskey }) => Buffer.compare(dnskey, rdata) === 0)
-  const foreign = signing.foreignKeys
-    .map((text) => parseRdata('DNSKEY', text, rootName))
-    .filter((rdata) => !isOwn(rdata))
-  const published = keys.filter(({ duties }) => duties.published).map(({ dnskey }) => dnskey)
+  return foreignKeys.map((text) => parseRdata('DNSKEY', text, rootName)).filter((rdata) => !isOwn(rdata))
+}
+
+/** Keys that the parent is to have a DS of (RFC 7344). Others who sign too have theirs (RFC 8901). */
+function entriesOf(keys: readonly PublishedKey[], foreign: readonly Uint8Array[]): readonly Uint8Array[] {
   const own = keys.filter(({ duties }) => duties.atParent).map(({ dnskey }) => dnskey)
-  const atParent = own.length === 0 ? [] : [...own, ...foreign.filter(isEntry)]
+  return own.length === 0 ? [] : [...own, ...foreign.filter(isEntry)]
+}
+
+/** What a zone asks its parent for, as text; nothing when that is to have no DS. See `KeyMaker`. */
+export function parentData(
+  apex: string,
+  keys: readonly ServedKey[],
+  foreignKeys: readonly string[],
+): ParentData {
+  const published = keys.map((key) => ({ dnskey: dnskeyOf(key), duties: key.duties }))
+  const entries = entriesOf(published, foreignOf(foreignKeys, published))
+  const text = (type: string, rdata: Uint8Array) => formatRdata(parseType(type), rdata)
+  return {
+    cds: entries.map((dnskey) => text('CDS', dsOf(apex, dnskey))),
+    cdnskey: entries.map((dnskey) => text('CDNSKEY', dnskey)),
+  }
+}
+
+/** DNSKEY, and what asks the parent for the DS of it (RFC 7344): of no key means for none. */
+function keyRrsets({ apex, name, signing }: UnsignedZone, keys: readonly SigningKey[]): WireRrset[] {
+  const foreign = foreignOf(signing.foreignKeys, keys)
+  const published = keys.filter(({ duties }) => duties.published).map(({ dnskey }) => dnskey)
+  const atParent = entriesOf(keys, foreign)
   const rrset = (type: string, rdata: readonly Uint8Array[]): WireRrset => ({
     owner: name,
     type: parseType(type),
@@ -159,3 +190,4 @@ function keyRrsets({ apex, name, signing }: UnsignedZone, keys: readonly Signing
 const isEntry = (dnskey: Uint8Array) => (dnskey[1]! & 1) === 1
 
 const addedNumbers: ReadonlySet<number> = new Set(addedTypes.map(parseType))
+const signalTypes: ReadonlySet<number> = new Set(['CDS', 'CDNSKEY'].map(parseType))

@@ -15,6 +15,7 @@ export class SigningTable implements Signatures {
   /** What was used. */
   readonly book = new SignatureBook()
   readonly #apex: string
+  readonly #name: Uint8Array
   readonly #keys: readonly SigningKey[]
   readonly #signer: RrsetSigner
   /** By owner and type; of the NSECs of a service there are several. */
@@ -36,6 +37,7 @@ export class SigningTable implements Signatures {
     nowSeconds: number,
   ) {
     this.#apex = apex
+    this.#name = name
     this.#keys = keys
     this.#signer = new RrsetSigner(name, before, this.book, nowSeconds)
   }
@@ -49,7 +51,8 @@ export class SigningTable implements Signatures {
   sign(rrset: WireRrset): void {
     const data = sortRdata(rrset.rdata.map((octets) => canonicalRdata(rrset.type, octets)))
     const canonical = { ...rrset, data }
-    const rrsigs = signersOf(this.#keys, rrset.type).map((key) =>
+    const isApex = Buffer.compare(rrset.owner, this.#name) === 0
+    const rrsigs = signersOf(this.#keys, rrset.type, isApex).map((key) =>
       this.#naming(rrset, () => this.#signer.sign(canonical, key)),
     )
     const key = keyOf(rrset.owner, rrset.type)

@@ -93,9 +93,13 @@ export function signingKey(secret: () => Uint8Array, apex: string, key: ServedKe
 /** What keys alone are about (RFC 4035 section 2.1, RFC 7344 section 4.1). Numbers of types. */
 const keyTypes: ReadonlySet<number> = new Set(['DNSKEY', 'CDS', 'CDNSKEY'].map(parseType))
 
-/** The keys that sign RRsets of a type: of those that a zone has, the ones whose duty it is. */
-export function signersOf(keys: readonly SigningKey[], type: number): readonly SigningKey[] {
-  return keys.filter(({ duties }) => (keyTypes.has(type) ? duties.signsKeys : duties.signsZone))
+/** Whether an RRset is about the keys of its zone. A CDS below the apex is about another zone (RFC 9615), and data like others. */
+export const isAboutKeys = (type: number, isApex: boolean) => isApex && keyTypes.has(type)
+
+/** The keys that sign an RRset: of those that a zone has, the ones whose duty it is. */
+export function signersOf(keys: readonly SigningKey[], type: number, isApex: boolean): readonly SigningKey[] {
+  const duty = isAboutKeys(type, isApex) ? 'signsKeys' : 'signsZone'
+  return keys.filter(({ duties }) => duties[duty])
 }
 
 /** @throws SealError when the two parts are not of one key */

@@ -72,6 +72,7 @@ const written = record(
     propagation: signing.optional('propagationSeconds', SigningSeconds, plainSigning.propagationSeconds),
     parentServers: signing.optional('parentServers', ParentServers, plainSigning.parentServers),
     foreignKeys: signing.optional('foreignKeys', ForeignKeys, plainSigning.foreignKeys),
+    bootstrap: signing.optional('bootstrap', TrueOrFalse, plainSigning.bootstrap),
   },
   {
     title: 'Dnssec',

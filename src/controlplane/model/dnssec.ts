@@ -1,4 +1,5 @@
 /** How a zone is signed, and the keys that it is signed with. */
+import type { ParentData } from './signal.ts'
 
 /** ECDSA P-256 with SHA-256 (RFC 6605) and Ed25519 (RFC 8080). Others are older, or larger. */
 export const signingAlgorithms = [13, 15] as const
@@ -32,6 +33,8 @@ export interface ZoneSigning {
   readonly parentServers: readonly string[]
   /** Keys of others who sign the zone too (RFC 8901), as RDATA of DNSKEY. */
   readonly foreignKeys: readonly string[]
+  /** Whether its parent is told of it by signals (`model/signal.ts`), until that has a DS. */
+  readonly bootstrap: boolean
 }
 
 /** A zone of which nothing is said but that it is signed. The TTL: a signature has a week left at the least when it is handed out. */
@@ -42,6 +45,7 @@ export const plainSigning: ZoneSigning = {
   propagationSeconds: 3600,
   parentServers: [],
   foreignKeys: [],
+  bootstrap: true,
 }
 
 /** As a zone has it of which nothing else is said. */
@@ -118,6 +122,8 @@ export interface KeyMaker {
   make(apex: string, algorithm: SigningAlgorithm, role: KeyRole, isFirst: boolean): SealedKey
   /** Throws `conflict` for a key that this node can't sign by: a zone that is signed by it would be SERVFAIL from then on. */
   check(apex: string, key: SealedKey): void
+  /** What a zone asks its parent for (RFC 7344). @param foreignKeys of others who sign it too */
+  parentData(apex: string, keys: readonly ServedKey[], foreignKeys: readonly string[]): ParentData
 }
 
 /** What signing a zone came to on this node. Times are UNIX seconds. */

@@ -150,7 +150,7 @@ export class SetSigner {
       for (const key of sets) {
         beat()
         const rrset = { owner: wire, ttlSeconds, ...setOf(key) }
-        const made = signAll(signer, rrset, signersOf(known, rrset.type))
+        const made = signAll(signer, rrset, signersOf(known, rrset.type, false))
         counts.push(made.length)
         rrsigs.push(...made)
       }

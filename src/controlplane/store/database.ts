@@ -36,6 +36,7 @@ import { lockedRevision, lockRevision, throwIfEmptied } from './revision.ts'
 import { RowHints } from './row-hints.ts'
 import { readSchema, SchemaVersion } from './schema-version.ts'
 import { type Commit, Session } from './session.ts'
+import { followSignals } from './signals.ts'
 import { Standing } from './standing.ts'
 import { type Author, type Tx, takesNotify, Write } from './transaction.ts'
 import { beginOf, longTimeoutMs, readCommitted, readOnly } from './transaction-begin.ts'
@@ -223,7 +224,9 @@ export class Database implements AsyncDisposable {
       this.#transaction(begin, async (session, begun) => {
         const unit = this.#unit(session.tx, by, begun)
         try {
-          return await this.#finish(unit, await work(unit), session.commit, accepts)
+          const result = await work(unit)
+          await followSignals(unit, true)
+          return await this.#finish(unit, result, session.commit, accepts)
         } catch (error) {
           // Without the lock nothing that was found counts.
           await unit.held()
@@ -260,7 +263,10 @@ export class Database implements AsyncDisposable {
     const locked = async (tx: Tx, staged: S, commit: Commit) => {
       const unit = this.#unit(tx, by, tx.execute(`${lockRevision}; ${readSchema}`))
       await unit.held()
-      return this.#finish(unit, await work(unit, staged), commit)
+      const result = await work(unit, staged)
+      // It has done too much to be done again.
+      await followSignals(unit, false)
+      return this.#finish(unit, result, commit)
     }
     const embedded = this.kind === 'embedded'
     const transaction = () =>

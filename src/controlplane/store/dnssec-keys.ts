@@ -78,7 +78,7 @@ export async function readActiveKeys(
     .select({ key: dnssecKeys, rollover: dnssecRollovers })
     .from(dnssecKeys)
     .leftJoin(dnssecRollovers, eq(dnssecRollovers.apex, dnssecKeys.apex))
-    .where(apexes === null ? isOfUse : and(isOfUse, inArray(dnssecKeys.apex, [...apexes])))
+    .where(apexes === null ? isOfUse : and(isOfUse, sql`${dnssecKeys.apex} = any(${texts(apexes)})`))
     .orderBy(dnssecKeys.id)
   const byZone = Map.groupBy(rows, ({ key }) => key.apex)
   const served = ({ key, rollover }: (typeof rows)[number]): ServedKey => {
@@ -131,6 +131,8 @@ async function checkSettings(write: Write, apex: string, was: ZoneSigning, is: Z
         `bogus: "pooldns dnssec roll ${apex}" takes it from one to the other`,
     )
   }
+  if (was.bootstrap !== is.bootstrap)
+    write.send(write.tx.update(zones).set({ bootstrappedAt: null }).where(eq(zones.apex, apex)))
   if (was.maxTtlSeconds <= is.maxTtlSeconds) return
   // What was served before lives on in caches for as long as it was allowed to.
   const until = sql`clock_timestamp() + ${was.maxTtlSeconds + was.propagationSeconds} * interval '1 second'`

@@ -62,8 +62,13 @@ export interface PackedRrsets {
   readonly text: string
 }
 
+/** What zones tell parents of other zones (`signals.ts`), as RRsets of theirs. */
+const signalRows = sql`
+  select s.zone, s.owner, d.type collate "C" as type, s.ttl_seconds, d.data from dnssec_signals s
+  cross join lateral (values ('CDS', s.cds), ('CDNSKEY', s.cdnskey)) as d(type, data) where s.zone is not null`
+
 /**
- * The RRsets of a zone, or of all zones, `batch` at a time: a zone's come one after another, zones in the order of their
+ * The RRsets of a zone, or of all zones, signals included, `batch` at a time: a zone's come one after another, zones in the order of their
  * apexes. Packed by the database, so that a million rows cost the thread that fetches them a few hundred strings.
  *
  * @param apex null for all
@@ -78,8 +83,11 @@ export async function* streamPacked(
   for (;;) {
     const { rows } = await tx.execute<PackedRow>(sql`
       with page as materialized (
-        select zone, owner, type, ttl_seconds, data from rrsets where ${wanted} and ${after}
-        order by zone, owner, type limit ${batch}
+        select * from (
+          (select zone, owner, type, ttl_seconds, data from rrsets where ${wanted} and ${after}
+          order by zone, owner, type limit ${batch})
+          union all (select * from (${signalRows}) s where ${wanted} and ${after} order by zone, owner, type limit ${batch})
+        ) merged order by zone, owner, type limit ${batch}
       ), last as (
         select owner, type from page order by zone desc, owner desc, type desc limit 1
       )
@@ -100,7 +108,10 @@ type PackedRow = { apex: string; text: string; count: number; last_owner: string
 export async function packedAt(tx: Tx, apex: string, owners: readonly string[]): Promise<string> {
   const { rows } = await tx.execute<{ text: string }>(sql`
     select coalesce(json_agg(json_build_array(owner, type, ttl_seconds, data)), '[]')::text as text
-    from rrsets where zone = ${apex} and owner = any(${sql.param([...owners])}::text[])`)
+    from (
+      select owner, type, ttl_seconds, data from rrsets where zone = ${apex} and owner = any(${texts(owners)})
+      union all select owner, type, ttl_seconds, data from (${signalRows}) s where zone = ${apex} and owner = any(${texts(owners)})
+    ) r`)
   return rows[0]!.text
 }
 
@@ -216,6 +227,7 @@ export async function putRrset(
     write.beforeCommit(aliasBreachesOf(tx, [name]).then(bar))
   }
   raiseSerial(write, apex, around.serial, [owner])
+  followedBySignals(write, apex, owner, type)
   const former = current === null ? null : bodyOf(current, formatRrset)
   write.keep('rrset', rrsetHistoryKey(apex, owner, type), former)
   write.audit('rrset.put', `${apex}/${owner}/${type}`, former, written ?? formatRrset(rrset))
@@ -234,9 +246,17 @@ export async function deleteRrset(
   checkExists(condition, current, describe(apex, owner, type))
   write.send(write.tx.delete(rrsets).where(and(atOwner(apex, owner), eq(rrsets.type, type))))
   raiseSerial(write, apex, serial, [owner])
+  followedBySignals(write, apex, owner, type)
   const former = bodyOf(current, formatRrset)
   write.keep('rrset', rrsetHistoryKey(apex, owner, type), former)
   write.audit('rrset.delete', `${apex}/${owner}/${type}`, former, null)
+}
+
+/** An RRset that names servers, or hides what lies below it or beside it. */
+function followedBySignals(write: Write, apex: string, owner: string, type: string): void {
+  if (owner === '@' && type === 'NS') write.concernsSignals({ child: apex })
+  else if (type === 'CNAME' || typesThatHide.some((each) => each === type))
+    write.concernsSignals({ place: absoluteName(owner, apex) })
 }
 
 /** What is around an RRset that is to be changed. */

@@ -12,11 +12,12 @@ interface SigningColumns
     | 'signingPropagationSeconds'
     | 'signingParentServers'
     | 'signingForeignKeys'
+    | 'signingBootstrap'
   > {}
 
 /** @param signing null: it is not signed */
 export function signingRow(signing: ZoneSigning | null): SigningColumns {
-  const { algorithm, keys, maxTtlSeconds, propagationSeconds, parentServers, foreignKeys } =
+  const { algorithm, keys, maxTtlSeconds, propagationSeconds, parentServers, foreignKeys, bootstrap } =
     signing ?? plainSigning
   return {
     signingAlgorithm: signing === null ? null : algorithm,
@@ -26,6 +27,7 @@ export function signingRow(signing: ZoneSigning | null): SigningColumns {
     signingPropagationSeconds: propagationSeconds,
     signingParentServers: [...parentServers],
     signingForeignKeys: [...foreignKeys],
+    signingBootstrap: bootstrap,
   }
 }
 
@@ -41,10 +43,11 @@ export function signingOf<Row extends SigningColumns>(
     signingPropagationSeconds: propagationSeconds,
     signingParentServers: parentServers,
     signingForeignKeys: foreignKeys,
+    signingBootstrap: bootstrap,
     ...rest
   } = row
   if (signingAlgorithm === null) return { signing: null, rest }
   const algorithm = signingAlgorithm as SigningAlgorithm
-  const said = { algorithm, keys, maxTtlSeconds, propagationSeconds, parentServers, foreignKeys }
+  const said = { algorithm, keys, maxTtlSeconds, propagationSeconds, parentServers, foreignKeys, bootstrap }
   return { signing: signingDenial === 'nsec3' ? { ...said, denial: 'nsec3' } : said, rest }
 }

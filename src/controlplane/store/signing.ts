@@ -9,12 +9,14 @@ import { formatZoneHead } from '../document/zone.ts'
 import type { ZoneKey, ZoneSigning } from '../model/dnssec.ts'
 import { ControlError } from '../model/errors.ts'
 import type { SigningNode } from '../model/observation.ts'
+import type { Signal } from '../model/signal.ts'
 import { relativeOwner } from '../rules/owners.ts'
 import { listKeys, retireKeys } from './dnssec-keys.ts'
 import { listSigningNodes } from './fleet.ts'
 import { getRollover, type OpenRollover } from './rollovers.ts'
 import { replaceSome } from './rrset-replacement.ts'
 import { raiseSerial } from './serial.ts'
+import { listSignals } from './signals.ts'
 import { signingRow } from './signing-columns.ts'
 import { bodyOf, checkExists, type Put, type Stored, type WriteCondition } from './stored.ts'
 import type { Tx, Write } from './transaction.ts'
@@ -30,19 +32,25 @@ export interface SigningState {
   /** The nodes that are to serve its step; none without one. */
   readonly nodes: readonly SigningNode[]
   readonly keys: readonly ZoneKey[]
+  readonly signals: readonly Signal[]
+  /** When its parent was seen to have a DS, so that it needs no signals any more; null before. */
+  readonly bootstrappedAt: Date | null
 }
 
 /** Null without the zone. The revision is that of the zone. */
 export async function getSigning(tx: Tx, apex: string): Promise<Stored<SigningState> | null> {
-  const [zone, keys, rollover] = await Promise.all([
+  const [zone, keys, rollover, signals, [row]] = await Promise.all([
     getZoneHead(tx, apex),
     listKeys(tx, apex),
     getRollover(tx, apex),
+    listSignals(tx, apex),
+    tx.select({ at: zones.bootstrappedAt }).from(zones).where(eq(zones.apex, apex)),
   ])
   if (zone === null) return null
+  const bootstrappedAt = row?.at ?? null
   const { value, revision } = zone
   const nodes = rollover === null ? [] : await listSigningNodes(tx)
-  return { value: { apex, dnssec: value.dnssec, rollover, nodes, keys }, revision }
+  return { value: { apex, dnssec: value.dnssec, rollover, nodes, keys, signals, bootstrappedAt }, revision }
 }
 
 /** Has a zone signed. Throws as `followSigning` does, and `not-found` without the zone. */
@@ -78,7 +86,7 @@ export async function endSigning(
   write.send(tx.delete(dnssecRollovers).where(eq(dnssecRollovers.apex, apex)))
   const former = bodyOf(current, formatZoneHead)
   const after = formatZoneHead({ ...current.value, dnssec: null })
-  const row = { ...signingRow(null), written: null, renewedAt: null, cachedUntil: null }
+  const row = { ...signingRow(null), written: null, renewedAt: null, cachedUntil: null, bootstrappedAt: null }
   write.send(tx.update(zones).set(row).where(eq(zones.apex, apex)))
   raiseSerial(
     write,

@@ -11,6 +11,7 @@ import type { changeKinds, changeSources, historyKinds } from '../../../schema/j
 import type { Body } from '../document/forms.ts'
 import type { KeyMaker } from '../model/dnssec.ts'
 import { ControlError } from '../model/errors.ts'
+import { isSignalName } from '../model/signal.ts'
 import type { Identity } from './identity.ts'
 
 /**
@@ -52,6 +53,16 @@ export async function takesNotify(client: {
   }
 }
 
+/** What a write has changed that signals may follow from (`signals.ts`). */
+export interface ConcernedSignals {
+  /** Of which all has changed. */
+  readonly zones: readonly string[]
+  /** Whose own signals may be others. */
+  readonly children: readonly string[]
+  /** Names: those that stand there, or below. */
+  readonly places: readonly string[]
+}
+
 /** Characters of JSON that one side of an audit entry may have; what is longer is noted by its size only. */
 const auditLimit = 65_536
 
@@ -61,6 +72,12 @@ const makesNone: KeyMaker = {
     throw new ControlError('conflict', `zone ${apex} can't be signed from here: ask a running server to`)
   },
   check: () => {},
+  parentData: (apex) => {
+    throw new ControlError(
+      'conflict',
+      `what zone ${apex} asks its parent for can't be said from here: ask a running server to write`,
+    )
+  },
 }
 
 /** What was done. `before` and `after` are the resource as it was and is, in terms of the model; null for none. */
@@ -109,6 +126,7 @@ export class Write {
   readonly #auditRetentionMs: number
   readonly #notifies: boolean
   readonly #changes = new Map<string, ChangeEntry>()
+  readonly #signalled = { children: new Set<string>(), places: new Set<string>() }
   readonly #audits: Deed[] = []
   readonly #history: HistoryEntry[] = []
   readonly #words: string[] = []
@@ -203,6 +221,30 @@ export class Write {
     const all =
       owners === undefined || before?.owners === null ? null : [...(before?.owners ?? []), ...owners]
     this.#changes.set(id, { kind, key, owners: all === null || all.length > ownersLimit ? null : all })
+  }
+
+  /** Says that signals may be others, though the change of no zone says so: those of a zone, or those at a name and below it. */
+  concernsSignals({ child, place }: { readonly child?: string; readonly place?: string }): void {
+    if (child !== undefined) this.#signalled.children.add(child)
+    if (place !== undefined) this.#signalled.places.add(place)
+  }
+
+  /** What signals may be others of (`signals.ts`). */
+  get signals(): ConcernedSignals {
+    const changes = [...this.#changes.values()]
+    const whole = changes.filter(({ kind, owners }) => kind === 'zone' && owners === null)
+    const services = changes.filter(({ kind, key }) => kind === 'service' && isSignalName(key))
+    const { children, places } = this.#signalled
+    return {
+      zones: whole.map(({ key }) => key),
+      children: [...children],
+      places: [...places, ...services.map(({ key }) => key)],
+    }
+  }
+
+  /** Whether a zone has changed, and so has another serial. */
+  hasChanged(apex: string): boolean {
+    return this.#changes.has(`zone ${apex}`)
   }
 
   /** Adds an entry to the audit log. The store's own put and delete functions do so themselves. */

@@ -412,6 +412,7 @@ function toStored(row: Row): StoredZone {
     ttlSeconds,
     renewedAt: _,
     cachedUntil: __,
+    bootstrappedAt: ___,
     serial,
     revision,
     written: kept,

@@ -19,6 +19,7 @@ import {
   rolloverWaits,
   stepWords,
 } from '../../model/rollover.ts'
+import { obstacleWords, signalObstacles } from '../../model/signal.ts'
 import type { OpenRollover } from '../../store/rollovers.ts'
 import type { SigningState } from '../../store/signing.ts'
 import type { Stored } from '../../store/stored.ts'
@@ -75,6 +76,32 @@ const RolloverView = Type.Unsafe<object | null>({
   description: 'null: none is under way',
 })
 
+/** What the parent is told by, of a zone that it has no DS for yet. */
+const BootstrapView = Type.Object(
+  {
+    endedAt: Type.Unsafe<string | null>({
+      type: ['string', 'null'],
+      format: 'date-time',
+      description:
+        'when the parent was seen to have a DS, so that there are no signals any more; null before',
+    }),
+    signals: Type.Array(
+      Type.Object({
+        server: Type.String({ description: 'a name server of the zone' }),
+        name: Type.String({ description: 'where CDS and CDNSKEY stand for it' }),
+        zone: TextOrNull('the zone that they stand in; null when they can not'),
+        obstacle: Type.Unsafe<string | null>({
+          type: ['string', 'null'],
+          enum: [...signalObstacles, null],
+          description: 'why they can not; null when they do',
+        }),
+        reason: TextOrNull('the same in words'),
+      }),
+    ),
+  },
+  { title: 'DnssecBootstrap', description: 'RFC 9615' },
+)
+
 const KeyView = Type.Object(
   {
     tag: Type.Integer(),
@@ -108,9 +135,11 @@ export const DnssecView = Type.Object(
     propagation: Type.Optional(Type.String()),
     parentServers: Type.Optional(Type.Array(Type.String())),
     foreignKeys: Type.Optional(Type.Array(Type.String())),
+    bootstrap: Type.Optional(Type.Boolean()),
     status: Type.Object({
       keys: Type.Array(KeyView),
       rollover: RolloverView,
+      bootstrap: BootstrapView,
       signatures: Type.Unsafe<object | null>({
         ...Type.Object({
           count: Type.Integer({ description: 'how many are served' }),
@@ -134,7 +163,7 @@ export function shownDnssec(
   reply: FastifyReply,
 ): object {
   reply.header('etag', etagOf(revision))
-  const { apex, dnssec, keys, nodes, rollover } = value
+  const { apex, dnssec, keys, nodes, rollover, signals, bootstrappedAt } = value
   const found = dnssec === null ? null : context.signing.zone(apex)
   const instant = (seconds: number) =>
     Number.isFinite(seconds) ? new Date(seconds * 1000).toISOString() : null
@@ -143,6 +172,13 @@ export function shownDnssec(
     status: {
       keys: keys.map((key) => keyView(apex, key, dnssec === null ? null : (rollover?.rollover ?? null))),
       rollover: rollover === null ? null : rolloverView(rollover, nodes),
+      bootstrap: {
+        endedAt: bootstrappedAt?.toISOString() ?? null,
+        signals: signals.map((signal) => ({
+          ...signal,
+          reason: signal.obstacle === null ? null : obstacleWords[signal.obstacle],
+        })),
+      },
       signatures: found && {
         count: found.signatures,
         made: found.madeInAll,

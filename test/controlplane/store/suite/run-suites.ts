@@ -2,6 +2,7 @@
 
 import type { Test } from 'tap'
 import { sql } from '../../../../schema/drizzle.ts'
+import { parentData } from '../../../../src/controlplane/dnssec/sign-zone.ts'
 import { makeKeyParts, openKey, sealKey } from '../../../../src/controlplane/dnssec/zone-key.ts'
 import { keyFlags } from '../../../../src/controlplane/model/dnssec.ts'
 import { Database } from '../../../../src/controlplane/store/database.ts'
@@ -22,6 +23,7 @@ import { rolloversSuite } from './rollovers.ts'
 import { rrsetsSuite } from './rrsets.ts'
 import { serviceOverridesSuite } from './service-overrides.ts'
 import { servicesSuite } from './services.ts'
+import { signalsSuite } from './signals.ts'
 import { toldWordsSuite } from './told-words.ts'
 import { webhooksSuite } from './webhooks.ts'
 import { zonesSuite } from './zones.ts'
@@ -30,6 +32,7 @@ const suites = {
   zones: zonesSuite,
   dnssec: dnssecSuite,
   rollovers: rolloversSuite,
+  signals: signalsSuite,
   rrsets: rrsetsSuite,
   pools: poolsSuite,
   overrides: overridesSuite,
@@ -56,6 +59,7 @@ export async function runSuites(t: Test, url: string | null, dataDir: string): P
     keys: {
       make: (apex, algorithm, role) => sealKey(testSecret, apex, makeKeyParts(algorithm), keyFlags[role]),
       check: (apex, key) => void openKey(testSecret, apex, key),
+      parentData,
     },
   })
   t.equal(database.kind, url === null ? 'embedded' : 'postgres')
@@ -63,7 +67,7 @@ export async function runSuites(t: Test, url: string | null, dataDir: string): P
   for (const [name, suite] of Object.entries(suites)) {
     await database.record((tx) =>
       // The audit log refuses to be emptied, but to who may turn triggers off.
-      tx.execute(sql`set local session_replication_role = replica; truncate dnssec_rollovers, dnssec_keys, feed_sources, feeds, zones, rrsets, monitors, monitor_parts, pools, members, services, service_pools, overrides, member_health,
+      tx.execute(sql`set local session_replication_role = replica; truncate dnssec_rollovers, dnssec_signals, dnssec_keys, feed_sources, feeds, zones, rrsets, monitors, monitor_parts, pools, members, services, service_pools, overrides, member_health,
         events, webhooks, changes, audit_log, tokens, lookups, queries, nodes, reports`),
     )
     await t.test(name, (t) => suite(t, database))
