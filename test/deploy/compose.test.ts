@@ -101,6 +101,13 @@ t.test(
   },
 )
 
+t.test('a server has the ten seconds that it takes to end', async (t) => {
+  for (const service of [pooldns, two]) {
+    const [, seconds] = /^(\d+)s$/.exec(service.stop_grace_period)!
+    t.ok(Number(seconds) > 10)
+  }
+})
+
 t.test('no log fills the disk', async (t) => {
   for (const [name, service] of Object.entries(compose.services))
     t.match(service, { logging: { options: { 'max-size': /^\d+m$/, 'max-file': /^\d$/ } } }, name)

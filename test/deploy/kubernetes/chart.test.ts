@@ -204,6 +204,25 @@ t.test('secrets go only where they are needed', { skip: withoutHelm }, async (t)
   )
 })
 
+t.test(
+  'the Secrets are made before the migration, and that is done before the servers',
+  { skip: withoutHelm },
+  async (t) => {
+    const manifests = await renderChart({ values: { secrets: { externalSecret: { enabled: true } } } })
+    const hooks = (kind: string) =>
+      manifests
+        .filter((each) => each.kind === kind)
+        .map(({ metadata: { annotations = {} } }) => {
+          t.equal(annotations['helm.sh/hook'], 'pre-install,pre-upgrade', kind)
+          return Number(annotations['helm.sh/hook-weight'])
+        })
+    const [migration] = hooks('Job')
+    const secrets = hooks('ExternalSecret')
+    t.equal(secrets.length, 2)
+    for (const weight of secrets) t.ok(weight < migration!)
+  },
+)
+
 t.test('outwards it goes where values say, and nowhere else', { skip: withoutHelm }, async (t) => {
   const policyOf = async (egress: Record<string, unknown>) => {
     const manifests = await renderChart({ values: { networkPolicy: { egress } } })

@@ -133,6 +133,7 @@ t.test('a container can do as little as possible, and an update leaves servers',
       },
       `${name}`,
     )
+  t.ok((server as { stopTimeout: number }).stopTimeout > 10, 'the ten seconds that it takes to end')
   // What waits for another names one that is there.
   const names = containers.map(({ name }) => name)
   for (const [, waited] of files['servers.tf']!.matchAll(/containerName = "(\w+)"/g))
