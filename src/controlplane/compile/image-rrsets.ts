@@ -5,8 +5,9 @@
  *
  * The order is that of the image's nodes, so that a page costs what it shows, however large the zone is.
  */
-import { nameOf, rdataOf, ttlOf } from '../../dataplane/image/edit.ts'
+
 import type { ZoneImage } from '../../dataplane/image/image.ts'
+import { nameOf, rdataOf, ttlOf } from '../../dataplane/image/image-contents.ts'
 import { types } from '../../dataplane/wire/constants.ts'
 import { hostnameToWire, parseName, relativeName } from '../../dataplane/wire/name.ts'
 import { NameScan } from '../../dataplane/wire/name-scan.ts'

@@ -4,9 +4,10 @@
  */
 import { isDeepStrictEqual } from 'node:util'
 import { compileBrokenZone, ZoneCompiler } from '../../dataplane/image/compile.ts'
-import { nameOf, rdataOf, ttlOf } from '../../dataplane/image/edit.ts'
 import type { ZoneImage } from '../../dataplane/image/image.ts'
+import { nameOf, rdataOf, ttlOf } from '../../dataplane/image/image-contents.ts'
 import type { WireRrset } from '../../dataplane/image/rrset-encoder.ts'
+import { beat } from '../../dataplane/life/signs.ts'
 import { types } from '../../dataplane/wire/constants.ts'
 import { hostnameToWire } from '../../dataplane/wire/name.ts'
 import { nameFields } from '../../dataplane/wire/rdata.ts'
@@ -218,6 +219,7 @@ function restOf({ image, owners }: ImageEdit): WireRrset[] {
   const left = new Set(owners.map((name) => Buffer.from(name).toString('latin1')))
   const rest: WireRrset[] = []
   for (let node = 0; node < image.nodeCount; node++) {
+    beat()
     const owner = nameOf(image, node)
     if (left.has(Buffer.from(owner).toString('latin1'))) continue
     const end = image.firstRrset(node) + image.rrsetCount(node)

@@ -8,8 +8,9 @@
  */
 import { crc32 } from 'node:zlib'
 import { ZoneCompiler } from '../../dataplane/image/compile.ts'
-import { editZone, rdataOf, ttlOf } from '../../dataplane/image/edit.ts'
+import { editZone, type ZoneEditor } from '../../dataplane/image/edit.ts'
 import { ZoneImage } from '../../dataplane/image/image.ts'
+import { rdataOf, ttlOf } from '../../dataplane/image/image-contents.ts'
 import { type Image, ImageMemory, isPlaced, type PlacedImage } from '../../dataplane/image/image-memory.ts'
 import { types } from '../../dataplane/wire/constants.ts'
 import { hostnameToWire, isSubdomain, lowerName, parseName } from '../../dataplane/wire/name.ts'
@@ -99,7 +100,7 @@ interface Current {
   readonly job: CompileJob
   readonly apex: Uint8Array
   /** Null for a zone that is to be signed. */
-  readonly compiler: ZoneCompiler | null
+  readonly compiler: ZoneEditor | null
   readonly source: ZoneSource
   /** Rows of it that could not be used. */
   readonly bad: BadRrset[]

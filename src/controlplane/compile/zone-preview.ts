@@ -1,7 +1,8 @@
 /** A zone as it would be, compiled out of the image that there is and what would be another one. */
 import { ZoneCompiler } from '../../dataplane/image/compile.ts'
-import { editZone, rdataOf, ttlOf } from '../../dataplane/image/edit.ts'
+import { editZone, type ZoneEditor } from '../../dataplane/image/edit.ts'
 import type { ZoneImage } from '../../dataplane/image/image.ts'
+import { rdataOf, ttlOf } from '../../dataplane/image/image-contents.ts'
 import { types } from '../../dataplane/wire/constants.ts'
 import { hostnameToWire, lowerName, parseName } from '../../dataplane/wire/name.ts'
 import { NameScan } from '../../dataplane/wire/name-scan.ts'
@@ -35,7 +36,7 @@ function compilerOf(
   { zone, services, changed, gone }: ZonePreview,
   image: ZoneImage | null,
   apex: Uint8Array,
-): ZoneCompiler {
+): ZoneEditor {
   const soa = soaOf(zone, apex)
   const owners = Map.groupBy([...changed, ...gone], ({ owner }) => owner)
   const names = Array.from(owners.keys(), (owner) => lowerName(parseName(owner, apex)))
@@ -48,7 +49,7 @@ function compilerOf(
 
 /** Of an owner, the RRsets of an image that stay as they are. */
 function addRest(
-  compiler: ZoneCompiler,
+  compiler: ZoneEditor,
   apex: Uint8Array,
   image: ZoneImage,
   owner: string,

@@ -2,8 +2,9 @@
  * What an edit makes of the chain of NSEC of a zone image: the NSECs that are others, found without making those that stay. The chain is
  * merged with the names that come, once, as numbers.
  */
-import { nameOf, rdataOf } from '../../dataplane/image/edit.ts'
+
 import type { ZoneImage } from '../../dataplane/image/image.ts'
+import { nameOf, rdataOf } from '../../dataplane/image/image-contents.ts'
 import { chainWords } from '../../dataplane/image/nsec-search.ts'
 import type { WireRrset } from '../../dataplane/image/rrset-encoder.ts'
 import { compareNames } from '../../dataplane/wire/canonical.ts'

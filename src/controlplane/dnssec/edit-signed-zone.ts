@@ -9,8 +9,9 @@
  *     signatures that are to be made anew (`rrset-signer.ts`): all that are due where nothing else is edited, else no more than
  *     `renewedBeside`, so that an edit never waits for them
  */
-import { editZone, nameOf, rdataOf, ttlOf } from '../../dataplane/image/edit.ts'
+import { editZone } from '../../dataplane/image/edit.ts'
 import type { ZoneImage } from '../../dataplane/image/image.ts'
+import { nameOf, rdataOf, ttlOf } from '../../dataplane/image/image-contents.ts'
 import type { WireRrset } from '../../dataplane/image/rrset-encoder.ts'
 import { canonicalRdata, sortRdata } from '../../dataplane/wire/canonical.ts'
 import { rrHeadLength, types } from '../../dataplane/wire/constants.ts'
@@ -59,7 +60,9 @@ export function editSignedZone(
     : changeChain(image, names, soa.denialTtlSeconds)
   const edited = [...names]
   const dropped = new Set(edited.map(({ node }) => node))
-  const left = new Map([...chain.left, ...dueRrsets(edit, keys, nowSeconds, chain.left, dropped)])
+  // Most of the time nothing is.
+  const due = isAnyDue(book, nowSeconds) ? dueRrsets(edit, keys, nowSeconds, chain.left, dropped) : []
+  const left = new Map([...chain.left, ...due])
   const renewed = Array.from(left, ([rrset, node]) => rrsetOf(image, node, rrset)).slice(chain.left.size)
   const table = new SigningTable(edit, keys, book, nowSeconds)
   for (const rrset of [soa.rrset, ...chain.added, ...renewed]) table.sign(rrset)
@@ -86,6 +89,12 @@ function signaturesIn(image: ZoneImage): number {
   let count = 0
   for (let rrset = 0; rrset < image.negativeSoa; rrset++) count += image.signatureCount(rrset)
   return count
+}
+
+/** Whether a signature of a zone may have to be made anew. */
+function isAnyDue(book: SignatureBook, nowSeconds: number): boolean {
+  const { lastBegins, firstEnds } = book.times()
+  return !isGood({ inception: lastBegins, expiration: firstEnds }, nowSeconds, true)
 }
 
 /** RRsets that need other signatures because of the time, with their nodes, besides those that are left or dropped anyway. */

@@ -3,8 +3,9 @@
  * what is below it now and did not before, or the other way round; and those that are services now and were none, or the other way round.
  * Bounded by the edit, and by what such names have below them.
  */
-import { nameOf, rdataOf, ttlOf } from '../../dataplane/image/edit.ts'
+
 import type { ZoneImage } from '../../dataplane/image/image.ts'
+import { nameOf, rdataOf, ttlOf } from '../../dataplane/image/image-contents.ts'
 import type { WireRrset } from '../../dataplane/image/rrset-encoder.ts'
 import { types } from '../../dataplane/wire/constants.ts'
 import { parentName } from '../../dataplane/wire/name.ts'

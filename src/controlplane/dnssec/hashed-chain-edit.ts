@@ -2,8 +2,9 @@
  * What an edit makes of the chain of NSEC3 of a zone image, as `chain-edit.ts` does for NSEC. Here a name that owns nothing is in the chain as
  * long as a name below it is: so beside the edited names those above them are looked at.
  */
-import { nameOf, rdataOf } from '../../dataplane/image/edit.ts'
+
 import type { ZoneImage } from '../../dataplane/image/image.ts'
+import { nameOf, rdataOf } from '../../dataplane/image/image-contents.ts'
 import type { WireRrset } from '../../dataplane/image/rrset-encoder.ts'
 import { compareHashes, hashWords } from '../../dataplane/wire/owner-hash.ts'
 import type { ChangedChain } from './chain-edit.ts'

@@ -3,7 +3,9 @@
  * opt-out. Each name that has an NSEC in the other kind of chain has one, and each name that owns nothing but has such names below it;
  * each names the next hash, the last one the first.
  */
+
 import type { WireRrset } from '../../dataplane/image/rrset-encoder.ts'
+import { beat } from '../../dataplane/life/signs.ts'
 import { types } from '../../dataplane/wire/constants.ts'
 import { maxNameLength, parentName } from '../../dataplane/wire/name.ts'
 import { hashLabelLength, hashOwner, hashWords, writeHashLabel } from '../../dataplane/wire/owner-hash.ts'
@@ -60,13 +62,17 @@ export function hashedChain(
   const all = [...owners, ...emptyAbove(apex, owners)]
   const sorted = all.map((owner) => ({ owner, hash: hashOf(owner.name) })).sort(byHash)
   return sorted.flatMap(({ owner, hash }, index) => {
+    beat()
     const next = sorted[(index + 1) % sorted.length]!.hash
     if (next === hash && sorted.length > 1) throw new SigningError('two names have one hash')
     return nsec3sOf(apex, owner, hash, next, ttlSeconds)
   })
 }
 
-const byHash = (a: { readonly hash: string }, b: { readonly hash: string }) => (a.hash < b.hash ? -1 : 1)
+function byHash(a: { readonly hash: string }, b: { readonly hash: string }): number {
+  beat()
+  return a.hash < b.hash ? -1 : 1
+}
 
 /** @throws SigningError */
 export function checkApex(apex: Uint8Array): void {

@@ -3,8 +3,10 @@
  * which names the next such name in canonical order; the last one names the apex. Names between two labels that own nothing have none
  * (empty non-terminals), and neither has what lies below a zone cut or a DNAME.
  */
+
 import { nsecVariants } from '../../dataplane/image/nsec-variants.ts'
 import type { WireRrset } from '../../dataplane/image/rrset-encoder.ts'
+import { beat } from '../../dataplane/life/signs.ts'
 import { types } from '../../dataplane/wire/constants.ts'
 import { isSubdomain } from '../../dataplane/wire/name.ts'
 import { encodeBitmap } from '../../dataplane/wire/type-bitmap.ts'
@@ -34,14 +36,18 @@ export function signedOwners(
   rrsets: Iterable<WireRrset>,
   services: readonly Uint8Array[] = [],
 ): SignedOwner[] {
+  // With many names each of these takes long.
+  beat()
   const byOwner = Map.groupBy(rrsets, ({ owner }) => canonicalKey(owner))
+  beat()
   const served = new Map(services.map((name) => [canonicalKey(name), name]))
-  const sorted = [...new Set([...byOwner.keys(), ...served.keys()])].sort()
+  const sorted = [...new Set([...byOwner.keys(), ...served.keys()])].sort(inOrder)
   const apexKey = canonicalKey(apex)
   const owners: SignedOwner[] = []
   // What lies below a cut or a DNAME stands behind it.
   let hiding: Uint8Array | null = null
   for (const key of sorted) {
+    beat()
     const here = byOwner.get(key) ?? []
     const name = here[0]?.owner ?? served.get(key)!
     if (hiding !== null && isSubdomain(name, hiding)) continue
@@ -50,6 +56,11 @@ export function signedOwners(
     owners.push(signedOwner(name, here, { isApex, isService: served.has(key) }))
   }
   return owners
+}
+
+function inOrder(a: string, b: string): number {
+  beat()
+  return a < b ? -1 : 1
 }
 
 /** Whether what a name owns hides what lies below it: a zone cut, or a DNAME (RFC 6672 section 2.4). */
@@ -74,9 +85,10 @@ export function signedOwner(
 
 /** @param ttlSeconds the lesser of the SOA's TTL and MINIMUM (RFC 9077 section 3) */
 export function nsecChain(owners: readonly SignedOwner[], ttlSeconds: number): WireRrset[] {
-  return owners.flatMap((owner, index) =>
-    nsecsOf(owner, owners[(index + 1) % owners.length]!.name, ttlSeconds),
-  )
+  return owners.flatMap((owner, index) => {
+    beat()
+    return nsecsOf(owner, owners[(index + 1) % owners.length]!.name, ttlSeconds)
+  })
 }
 
 /** The NSEC of a name; of a service there are several, as `nsec-variants.ts` says. */

@@ -69,6 +69,16 @@ export class RrsetSigner {
     const signature =
       known !== undefined && this.#isGood(known, key) ? known : this.#make(rrset, key, covered)
     this.#after.keep(id, signature)
+    return this.#rrsig(rrset, key, signature)
+  }
+
+  /** RDATA of the RRSIG of what has been signed by a key; undefined when it has not. */
+  find(rrset: SignableRrset, key: SigningKey): Uint8Array | undefined {
+    const signature = this.#after.find(signatureId(key, rrset))
+    return signature === undefined ? undefined : this.#rrsig(rrset, key, signature)
+  }
+
+  #rrsig(rrset: SignableRrset, key: SigningKey, signature: Signature): Uint8Array {
     return Buffer.concat([this.#head(rrset, key, signature), signature.octets])
   }
 

@@ -18,6 +18,13 @@ export interface Signature {
   readonly octets: Uint8Array
 }
 
+/** Of all signatures of a book, in UNIX seconds. */
+export interface SignatureTimes {
+  readonly lastBegins: number
+  readonly firstEnds: number
+  readonly lastEnds: number
+}
+
 const idLength = 32
 const signatureLength = 64
 const expirationAt = idLength + 4
@@ -34,6 +41,8 @@ export class SignatureBook {
   #slots: Int32Array
   /** The id that is looked for. */
   readonly #wanted = Buffer.alloc(idLength)
+  /** What `times` gives; null when it has to be looked for. */
+  #times: SignatureTimes | null = null
 
   constructor(entries: Buffer = Buffer.alloc(0)) {
     this.#entries = entries
@@ -54,6 +63,7 @@ export class SignatureBook {
   }
 
   keep(id: string, signature: Signature): void {
+    this.#times = null
     if (entryLength * this.#size === this.#entries.length) this.#grow()
     const slot = this.#slotOf(id)
     if (this.#slots[slot] === 0) this.#slots[slot] = ++this.#size
@@ -66,13 +76,28 @@ export class SignatureBook {
 
   /** Forgets some, and then takes over those of another book. */
   change(forgotten: Iterable<string>, added: SignatureBook): void {
-    for (const id of forgotten) this.#forget(id)
-    for (let at = 0; at < entryLength * added.#size; at += entryLength)
-      this.keep(added.#entries.toString('base64', at, at + idLength), added.#signatureAt(at))
+    const before = this.#times
+    const gone: Signature[] = []
+    const forget = (id: string) => {
+      const signature = this.#forget(id)
+      if (signature !== null) gone.push(signature)
+    }
+    for (const id of forgotten) forget(id)
+    for (let at = 0; at < entryLength * added.#size; at += entryLength) {
+      const id = added.#entries.toString('base64', at, at + idLength)
+      forget(id)
+      this.keep(id, added.#signatureAt(at))
+    }
+    this.#times = before === null ? null : timesAfter(before, gone, added.times())
   }
 
   /** When the last of them begins, when the first ends and when the last does, in UNIX seconds; without any, at once, never and at once. */
-  times(): { readonly lastBegins: number; readonly firstEnds: number; readonly lastEnds: number } {
+  times(): SignatureTimes {
+    this.#times ??= this.#lookForTimes()
+    return this.#times
+  }
+
+  #lookForTimes(): SignatureTimes {
     let lastBegins = 0
     let firstEnds = Number.POSITIVE_INFINITY
     let lastEnds = 0
@@ -125,16 +150,19 @@ export class SignatureBook {
     return this.#entries.compare(this.#wanted, 0, idLength, at, at + idLength) === 0
   }
 
-  #forget(id: string): void {
+  /** @returns what it was; null when it was not there */
+  #forget(id: string): Signature | null {
     const slot = this.#slotOf(id)
-    if (this.#slots[slot] === 0) return
+    if (this.#slots[slot] === 0) return null
     const place = this.#slots[slot]! - 1
+    const forgotten = this.#signatureAt(entryLength * place)
     this.#empty(slot)
     const last = --this.#size
-    if (place === last) return
+    if (place === last) return forgotten
     // The last entry moves into the gap.
     this.#slots[this.#slotAt(last)] = place + 1
     this.#entries.copyWithin(entryLength * place, entryLength * last, entryLength * (last + 1))
+    return forgotten
   }
 
   /** The slot that holds a place. */
@@ -182,4 +210,24 @@ export class SignatureBook {
       this.#slots[slot] = place + 1
     }
   }
+}
+
+/** The times of a book after a change of a few; null when one that is gone may have been the only one of its time. */
+function timesAfter(
+  before: SignatureTimes,
+  gone: readonly Signature[],
+  added: SignatureTimes,
+): SignatureTimes | null {
+  const after = {
+    lastBegins: Math.max(before.lastBegins, added.lastBegins),
+    firstEnds: Math.min(before.firstEnds, added.firstEnds),
+    lastEnds: Math.max(before.lastEnds, added.lastEnds),
+  }
+  const isUnsure = gone.some(
+    ({ inception, expiration }) =>
+      (inception === after.lastBegins && after.lastBegins !== added.lastBegins) ||
+      (expiration === after.firstEnds && after.firstEnds !== added.firstEnds) ||
+      (expiration === after.lastEnds && after.lastEnds !== added.lastEnds),
+  )
+  return isUnsure ? null : after
 }

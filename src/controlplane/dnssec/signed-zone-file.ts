@@ -6,8 +6,9 @@
  * signature and the TTL that is signed; and of the NSECs of its name that one which lists the types that are there. A CNAME of a service is
  * left out, since none of them lists a CNAME and nothing else (`nsec-variants.ts`). A comment says so of each service.
  */
-import { nameOf, rdataOf, ttlOf } from '../../dataplane/image/edit.ts'
+
 import type { ZoneImage } from '../../dataplane/image/image.ts'
+import { nameOf, rdataOf, ttlOf } from '../../dataplane/image/image-contents.ts'
 import { nsecVariants } from '../../dataplane/image/nsec-variants.ts'
 import { u16 } from '../../dataplane/wire/bytes.ts'
 import { rrHeadLength, types } from '../../dataplane/wire/constants.ts'

@@ -1,9 +1,10 @@
 /**
- * Signs the RRsets of a zone, each by the zone's keys, and hands the signatures to the compiler of its image. It keeps them by owner and
- * type: bounded by the RRsets that are signed for one image, and lives while that is compiled.
+ * Signs the RRsets of a zone, each by the zone's keys, and hands the signatures to the compiler of its image. What was signed is in a book
+ * and nowhere else: two million signatures as objects of their own would be more than a gigabyte.
  */
 import type { WireRrset } from '../../dataplane/image/rrset-encoder.ts'
 import type { Signatures } from '../../dataplane/image/signatures.ts'
+import { beat } from '../../dataplane/life/signs.ts'
 import { canonicalRdata, sortRdata } from '../../dataplane/wire/canonical.ts'
 import { formatName } from '../../dataplane/wire/name.ts'
 import { typeName } from '../../dataplane/wire/rdata.ts'
@@ -18,11 +19,6 @@ export class SigningTable implements Signatures {
   readonly #name: Uint8Array
   readonly #keys: readonly SigningKey[]
   readonly #signer: RrsetSigner
-  /** By owner and type; of the NSECs of a service there are several. */
-  readonly #found = new Map<
-    string,
-    { readonly data: readonly Uint8Array[]; readonly rrsigs: readonly Uint8Array[] }[]
-  >()
 
   /**
    * @param apex as zones have it
@@ -51,27 +47,29 @@ export class SigningTable implements Signatures {
   sign(rrset: WireRrset): void {
     const data = sortRdata(rrset.rdata.map((octets) => canonicalRdata(rrset.type, octets)))
     const canonical = { ...rrset, data }
-    const isApex = Buffer.compare(rrset.owner, this.#name) === 0
-    const rrsigs = signersOf(this.#keys, rrset.type, isApex).map((key) =>
-      this.#naming(rrset, () => this.#signer.sign(canonical, key)),
-    )
-    const key = keyOf(rrset.owner, rrset.type)
-    const known = this.#found.get(key)
-    if (known === undefined) this.#found.set(key, [{ data, rrsigs }])
-    else known.push({ data, rrsigs })
+    for (const key of this.#signersOf(rrset)) this.#naming(rrset, () => this.#signer.sign(canonical, key))
+    // With many of them it takes long.
+    beat()
   }
 
-  /** A TTL that is less than the one that was signed is good (RFC 4035 section 5.3.3), as that of the SOA in a negative answer. */
   find(
     owner: Uint8Array,
     type: number,
-    ttl: number,
+    ttlSeconds: number,
     data: readonly Uint8Array[],
   ): readonly Uint8Array[] | undefined {
-    const found = this.#found.get(keyOf(owner, type))?.find((one) => isSame(one.data, data))
-    if (found === undefined) return undefined
-    const signed = Buffer.from(found.rrsigs[0]!).readUInt32BE(4)
-    return ttl <= signed ? found.rrsigs : undefined
+    beat()
+    const rrsigs: Uint8Array[] = []
+    for (const key of this.#signersOf({ owner, type })) {
+      const rrsig = this.#signer.find({ owner, type, ttlSeconds, data }, key)
+      if (rrsig === undefined) return undefined
+      rrsigs.push(rrsig)
+    }
+    return rrsigs
+  }
+
+  #signersOf({ owner, type }: Pick<WireRrset, 'owner' | 'type'>): readonly SigningKey[] {
+    return signersOf(this.#keys, type, Buffer.compare(owner, this.#name) === 0)
   }
 
   #naming<T>({ owner, type }: WireRrset, sign: () => T): T {
@@ -84,8 +82,3 @@ export class SigningTable implements Signatures {
     }
   }
 }
-
-const keyOf = (owner: Uint8Array, type: number) => `${type} ${Buffer.from(owner).toString('latin1')}`
-
-const isSame = (a: readonly Uint8Array[], b: readonly Uint8Array[]) =>
-  a.length === b.length && a.every((octets, index) => Buffer.compare(octets, b[index]!) === 0)

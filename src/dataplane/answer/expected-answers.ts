@@ -4,8 +4,9 @@
  *
  * Members are not drawn one by one: of a leaf that chooses among many it is known which share each of them has of being the first.
  */
-import { rdataOf } from '../image/edit.ts'
+
 import type { ZoneImage } from '../image/image.ts'
+import { rdataOf } from '../image/image-contents.ts'
 import { type Candidates, type PlanLeaf, planSelects } from '../image/plan.ts'
 import { Rendezvous } from '../image/rendezvous.ts'
 import type { AnswerState } from '../image/state.ts'

@@ -1,4 +1,5 @@
 /** The part of writing an image that is about the chain of a signed zone: whether all of it is there, and in which order. */
+import { beat } from '../life/signs.ts'
 import { types } from '../wire/constants.ts'
 import { compareHashes, hashWords } from '../wire/owner-hash.ts'
 import type { NodeTable } from './node-table.ts'
@@ -78,26 +79,38 @@ export function linkHashes(
   }
   const unfit = (lacks: string) => new UnsignedError(nameOf(nodes, 0), types.nsec3, lacks)
   const chain = new Int32Array(hashWords * rrsets.length)
-  // NSEC3s of one hash, up to the one before.
-  let alike = 0
   for (const [index, rrset] of rrsets.entries()) {
     const from = hashAt(added, rrset)
-    const to = hashWords * index
-    for (let word = 0; word < hashWords; word++) chain[to + word] = hashes[from + word]!
-    if (index > 0 && compareHashes(chain, to - hashWords, chain, to) === 0) alike++
-    else {
-      if (alike > 1 && alike !== variants) throw unfit('is of two names that have one hash')
-      alike = 1
-    }
+    chain.set(hashes.subarray(from, from + hashWords), hashWords * index)
   }
-  if (alike > 1 && alike !== variants) throw unfit('is of two names that have one hash')
+  checkHashes(chain, 0, rrsets.length, nameOf(nodes, 0))
   if (wanted !== rrsets.length) throw unfit('is missing, or one is too many')
   return chain
 }
 
+/**
+ * Only the NSEC3s of a service have one hash, and they are as many as a service needs.
+ *
+ * @param at where in `words` the chain begins
+ * @throws UnsignedError when others have
+ */
+export function checkHashes(words: Int32Array, at: number, count: number, apex: Uint8Array): void {
+  let alike = 1
+  for (let index = 1; index <= count; index++) {
+    const entry = at + hashWords * index
+    if (index < count && compareHashes(words, entry - hashWords, words, entry) === 0) alike++
+    else if (alike > 1 && alike !== nsecVariants.length)
+      throw new UnsignedError(apex, types.nsec3, 'is of two names that have one hash')
+    else alike = 1
+  }
+}
+
 /** Sorts NSEC3s by their hashes. Those that were copied are in order already, of which a sort of an array makes use. */
 export function sortHashed(rrsets: number[], added: Int32Array, hashes: Int32Array): number[] {
-  return rrsets.sort((a, b) => compareHashes(hashes, hashAt(added, a), hashes, hashAt(added, b)))
+  return rrsets.sort((a, b) => {
+    beat()
+    return compareHashes(hashes, hashAt(added, a), hashes, hashAt(added, b))
+  })
 }
 
 /** Where among the hashes that of an RRset is. */

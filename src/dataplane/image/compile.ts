@@ -113,7 +113,7 @@ export class ZoneCompiler {
    * @throws UnsignedError when a signed zone lacks a signature or an NSEC
    */
   finish(): SharedArrayBuffer {
-    const negative = this.#negativeSoa()
+    const negative = negativeSoa(this.#soa)
     this.#encode(negative)
     // Its TTL may be less than what is signed.
     this.#sign(negative, this.#soa.ttlSeconds)
@@ -168,12 +168,13 @@ export class ZoneCompiler {
     added.words[at + addedAt.fixups] = fixups.length
     added.words[at + addedAt.targets] = targetEnds.length
   }
+}
 
-  #negativeSoa(): WireRrset {
-    const rdata = this.#soa.rdata[0]!
-    const minimum = new DataView(rdata.buffer, rdata.byteOffset).getUint32(rdata.length - 4)
-    return { ...this.#soa, ttlSeconds: Math.min(minimum, this.#soa.ttlSeconds) }
-  }
+/** The SOA as negative answers have it: with the lesser of its TTL and MINIMUM (RFC 2308 section 5). */
+export function negativeSoa(soa: WireRrset): WireRrset {
+  const rdata = soa.rdata[0]!
+  const minimum = new DataView(rdata.buffer, rdata.byteOffset).getUint32(rdata.length - 4)
+  return { ...soa, ttlSeconds: Math.min(minimum, soa.ttlSeconds) }
 }
 
 /** What stands in the place of the node of an NSEC3, whose hash is at a place among the hashes. */

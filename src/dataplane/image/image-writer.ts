@@ -40,6 +40,9 @@ export interface CollectedZone {
   readonly count: number
 }
 
+/** RRsets that are linked between two signs of life. */
+const linkedAtOnce = 10_000
+
 /** Flags of what a node holds. */
 const holdsNs = 1
 const holdsDname = 2
@@ -104,8 +107,12 @@ class ImageWriter {
     this.#orderRrsets()
     beat()
     this.#linkNodes()
+    beat()
     if (this.#zone.signed) this.#link()
-    for (let index = 0; index < this.#rrsets.length; index++) this.#linkRrset(index)
+    for (let index = 0; index < this.#rrsets.length; index++) {
+      if (index % linkedAtOnce === 0) beat()
+      this.#linkRrset(index)
+    }
     return this.#layOut()
   }
 
@@ -347,6 +354,7 @@ class ImageWriter {
     words[headerAt.flags] = isHashed ? zoneFlags.hashed : 0
     beat()
     const wireAt = this.#writeNodes(words, bytes, nodesAt, bytesAt, slots - 1)
+    beat()
     this.#writeRrsets(words, bytes, rrsetsAt, wireAt)
     words.set(this.#links.words.subarray(0, this.#links.length), linksAt)
     words.set(this.#chain, chainAt)

@@ -330,6 +330,11 @@ export class ZoneImage {
     return order
   }
 
+  /** Where among the links those of an RRset begin. */
+  links(rrset: number): number {
+    return this.words[this.#rrsets + rrset * rrsetWords + rrsetAt.links]!
+  }
+
   fixupCount(rrset: number): number {
     return this.words[this.#rrsets + rrset * rrsetWords + rrsetAt.linkCounts]! & 0xffff
   }

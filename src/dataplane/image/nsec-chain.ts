@@ -3,6 +3,7 @@
  * those below it, and all those below it before the next name beside it: so this is a walk through the tree that they are, with
  * siblings in the order of their labels.
  */
+import { beat } from '../life/signs.ts'
 import { compareLabels } from '../wire/canonical.ts'
 import type { NodeTable } from './node-table.ts'
 
@@ -33,11 +34,16 @@ export function nsecChain(
   const places = new Int32Array(nodes.count)
   const wildcardNsecs = new Int32Array(nodes.count)
   let length = 0
+  const inOrder = (a: number, b: number) => {
+    beat()
+    return compareLabels(bytes, labelOf(a), bytes, labelOf(b))
+  }
   const visit = (parent: number) => {
+    beat()
     if (owns[parent] === 1) places[length++] = parent
     // An array: what is in order already, as after an edit, costs it one pass.
     const siblings = Array.from(children.subarray(first[parent]!, first[parent + 1]!))
-    if (siblings.length > 1) siblings.sort((a, b) => compareLabels(bytes, labelOf(a), bytes, labelOf(b)))
+    if (siblings.length > 1) siblings.sort(inOrder)
     let passed = false
     for (const child of siblings) {
       if (!passed && compareLabels(bytes, labelOf(child), asteriskLabel, 0) > 0) {

@@ -1,8 +1,8 @@
 import fc from 'fast-check'
 import t from 'tap'
 import { ZoneCompiler } from '../../../src/dataplane/image/compile.ts'
-import { rdataOf } from '../../../src/dataplane/image/edit.ts'
 import { headerAt, ZoneImage } from '../../../src/dataplane/image/image.ts'
+import { rdataOf } from '../../../src/dataplane/image/image-contents.ts'
 import {
   formatName,
   isSubdomain,

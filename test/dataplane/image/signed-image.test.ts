@@ -1,8 +1,9 @@
 /** Signatures in zone images: found once, kept by edits, and never missing. */
 import fc from 'fast-check'
 import t from 'tap'
-import { editZone, nameOf, rdataOf } from '../../../src/dataplane/image/edit.ts'
+import { editZone } from '../../../src/dataplane/image/edit.ts'
 import { ZoneImage } from '../../../src/dataplane/image/image.ts'
+import { nameOf, rdataOf } from '../../../src/dataplane/image/image-contents.ts'
 import { nsecNode } from '../../../src/dataplane/image/nsec-search.ts'
 import { nsecVariants } from '../../../src/dataplane/image/nsec-variants.ts'
 import { hashedIndex } from '../../../src/dataplane/image/nsec3-search.ts'
@@ -170,7 +171,9 @@ t.test('an edit keeps the signatures of what it copies', async (t) => {
   const names = edited.filter((owner) => formatName(owner) !== 'ns.cut.example.test.')
   // Their NSECs name other ones now.
   const others = [apex, lowerName(parseName('d', apex))]
-  const left = new Set(others.map((owner) => before.rrset(nodeOf(before, owner), types.nsec)))
+  const left = new Map(
+    others.map((owner) => [before.rrset(nodeOf(before, owner), types.nsec), nodeOf(before, owner)]),
+  )
   const compiler = editZone(before, apex, zoneSoa(zone), names, signer.of(apex), left)
   for (const rrset of whole) {
     const isNew =
@@ -178,8 +181,8 @@ t.test('an edit keeps the signatures of what it copies', async (t) => {
     const isLeft = rrset.type === types.nsec && others.some((owner) => compareNames(owner, rrset.owner) === 0)
     if (isNew || isLeft) compiler.add(rrset)
   }
-  const asked = [...signer.asked]
   const after = new ZoneImage(compiler.finish())
+  const asked = [...signer.asked]
   const anew = new ZoneImage(compilerOf({ ...zone, lines }, whole, { signatures: signer.of(apex) }).finish())
   t.same(octetsIn(after), octetsIn(anew))
   t.notOk(asked.includes('ns1.example.test. A'), 'nobody was asked for what was copied')
@@ -280,7 +283,9 @@ t.test('an edit keeps NSEC3s, but for those that are left out', async (t) => {
   const edited = ['mail', 'new'].map((text) => lowerName(parseName(text, apex)))
   const hashed = whole.filter(({ type }) => type === types.nsec3)
   // Every one of which the next is another one: here all are left out, and come again.
-  const left = new Set(Array.from({ length: before.chainLength }, (_, index) => before.firstHashed + index))
+  const left = new Map(
+    Array.from({ length: before.chainLength }, (_, index) => [before.firstHashed + index, 0]),
+  )
   const kept = before.firstHashed + 3
   const label = new Uint8Array(hashLabelLength)
   writeHashLabel(before.words, before.chain + hashWords * 3, label, 0)
