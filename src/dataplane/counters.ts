@@ -154,9 +154,10 @@ export class Counters {
     this.#cells[countersAt.connections + connectionEvents.indexOf(event)]!++
   }
 
-  /** @param at `countersAt.tap` or `countersAt.queryLog` @param written whether there was room */
-  tapped(at: number, written: boolean): void {
-    this.#cells[at + (written ? 0 : 1)]!++
+  /** Frames. @param at `countersAt.tap` or `countersAt.queryLog` @param dropped those that there was no room for */
+  tapped(at: number, written: number, dropped: number): void {
+    this.#cells[at]! += written
+    this.#cells[at + 1]! += dropped
   }
 
   /** @param count responses that took as long */

@@ -10,7 +10,7 @@
  * Three words of 32 bits, then the frames, in as many octets as a power of two. Positions count octets from the beginning of the ring's
  * life, modulo 2^32.
  *
- *     head     where the next frame begins; stored when the one before is whole
+ *     head     where the next frame begins; stored when the one before is whole, or several are
  *     tail     up to where frames were taken: by the reader, and by the writer, which begins a lap where none is left
  *     lap      where the last frame of a lap ends: a frame that does not fit before the end of the memory begins at its start
  *
@@ -74,11 +74,15 @@ export class TapWriter {
     this.#head = (this.#head + this.octets.length - offset) | 0
   }
 
-  /** The frame that was reserved last is whole, and has so many octets. */
+  /** The frame that was reserved last is whole, and has so many octets. The reader sees it with `publish`. */
   commit(octets: number): void {
     this.#head = (this.#head + octets) | 0
     const size = this.octets.length
     if ((this.#head & (size - 1)) === 0) this.#words[at.lap] = size
+  }
+
+  /** Has the reader see what is whole: once for many frames, since the processor waits until all that was written is there. */
+  publish(): void {
     Atomics.store(this.#words, at.head, this.#head)
   }
 }

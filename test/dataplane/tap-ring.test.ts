@@ -14,6 +14,7 @@ function open(buffer = allocateTapRing()) {
     if (at < 0) return false
     writer.octets.fill(value, at, at + length)
     writer.commit(length)
+    writer.publish()
     return true
   }
   const take = (most: number) => {
@@ -82,6 +83,8 @@ t.test('a ring that was emptied begins at its start, and has room for as much as
   const successor = new TapWriter(buffer)
   t.equal(successor.reserve(ringOctets), 0, 'and who takes the place of the writer begins there, too')
   successor.commit(ringOctets)
+  t.equal(reader.read().length, 0, 'nothing is seen before it is published')
+  successor.publish()
   t.equal(writer.reserve(1), -1)
   t.equal(take(ringOctets).length, ringOctets)
   t.equal(reader.read().length, 0)
@@ -99,9 +102,13 @@ t.test('while another thread writes, all comes that found room, whole and in ord
     for (let i = 0; i < ${frames}; i++) {
       const words = 1 + ((i * 7919) % 61)
       let at
-      while ((at = writer.reserve(4 * words)) < 0) Atomics.wait(nobody, 0, 0, 1)
+      while ((at = writer.reserve(4 * words)) < 0) {
+        writer.publish()
+        Atomics.wait(nobody, 0, 0, 1)
+      }
       for (let word = 0; word < words; word++) writer.view.setUint32(at + 4 * word, i * 64 + words)
       writer.commit(4 * words)
+      if (i % 3 === 0 || i === ${frames - 1}) writer.publish()
     }`
   const worker = new Worker(new URL(`data:text/javascript,${encodeURIComponent(writing)}`), {
     workerData: { ring: ring.href, buffer },

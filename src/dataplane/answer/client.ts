@@ -23,6 +23,8 @@ export class Client {
   ipv6 = false
   /** The address; the first `length` octets count. */
   readonly octets = new Uint8Array(16)
+  /** The same. */
+  readonly view = new DataView(this.octets.buffer)
   /** Its port; 0 where that is not known. */
   port = 0
   local: LocalEnd = unknownEnd

@@ -59,4 +59,9 @@ export class Onlookers {
   response(message: Uint8Array, length: number, client: Client): void {
     for (let i = 0; i < this.#told.length; i++) this.#told[i]!.response(message, length, client)
   }
+
+  /** Has those who read see what they were told since the last time. */
+  publish(): void {
+    for (let i = 0; i < this.#told.length; i++) this.#told[i]!.publish()
+  }
 }

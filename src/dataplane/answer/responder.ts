@@ -141,6 +141,11 @@ export class Responder {
     return allowed
   }
 
+  /** What was received together is answered: those who look on see it. */
+  endBatch(): void {
+    this.#told?.publish()
+  }
+
   #configure(settings: AnswerSettings): void {
     this.#settings = settings
     this.#opt.settings = settings

@@ -110,8 +110,9 @@ export class TapHead {
  * @param value below 2^21; of a larger one the lowest 21 bits
  */
 export function tagged(tag: number, value: number): number {
-  const [low, middle, high] = [value & 0x7f, (value >>> 7) & 0x7f, (value >>> 14) & 0x7f]
-  return tag | (low << 8) | (middle << 16) | (high << 24) | 0x80_8000
+  return (
+    tag | ((value << 8) & 0x7f00) | ((value << 9) & 0x7f_0000) | ((value << 10) & 0x7f00_0000) | 0x80_8000
+  )
 }
 
 function u32Octets(value: number): Uint8Array {

@@ -5,11 +5,13 @@
  * Beside what others tell, `extra` says which service answered with which members of which pools. The texts come with the plans, by the
  * slots in which answers are counted (`labels` of `image/serving-set.ts`).
  *
- * What frames have in common is written beforehand (`tap-head.ts`), and of long octets several are copied at a time: telling of a response
+ * What frames have in common is written beforehand (`tap-head.ts`), of long octets several are copied at a time, and those who read see the
+ * frames of a batch together, since to make them seen costs as much as to write a few dozen octets: telling of a response
  * costs about a quarter of answering.
  */
 import type { Counters } from '../counters.ts'
 import type { TapMessages } from '../image/answer-settings.ts'
+import { type Label, labelSeparator } from '../image/serving-set.ts'
 import type { ServingState } from '../image/state.ts'
 import { TapWriter } from '../tap-ring.ts'
 import { headerLength } from '../wire/constants.ts'
@@ -28,9 +30,6 @@ export const mostLabels = 8
 const lengthOctets = 4
 /** Octets of a frame beside its head, its message and the labels: its length, a zone, and what stands in front of these. */
 const otherOctets = lengthOctets + 3 * tagOctets + 255
-/** Between two labels: `; `. */
-const separator = 0x3b20
-const separatorOctets = 2
 
 /** What it tells of and by. */
 export interface TapParts {
@@ -66,9 +65,16 @@ export class Tap {
   #left = 1
   /** Whether the last query is told. */
   #tells = false
-  /** Slots of the members that answered. */
-  readonly #slots = new Int32Array(mostLabels)
-  #slotCount = 0
+  /** Of the members that answered. */
+  readonly #labels: Label[] = []
+  #labelCount = 0
+  #extraOctets = 0
+  /** Of the frame that is being written: where it begins, and where its message's tag stands. */
+  #start = 0
+  #messageAt = 0
+  /** Frames since the last were published. */
+  #written = 0
+  #dropped = 0
   /** The name that was asked for, which stays as it is until the next query; null where no zone holds it. */
   #name: NameScan | null = null
   /** The label of it at which the zone begins that was answered from. */
@@ -105,11 +111,19 @@ export class Tap {
     if (!this.#tells) return false
     const { every, queries } = this.#settings!
     this.#left = every
-    this.#slotCount = 0
+    this.#labelCount = 0
+    this.#extraOctets = 0
     this.#name = null
     // What is no message is told of by nobody.
-    if (queries && length >= headerLength) this.#write(this.#queryHeads, 0x52, request, length, client)
+    if (queries && length >= headerLength) this.#writeQuery(request, length, client)
     return true
+  }
+
+  #writeQuery(request: Uint8Array, length: number, client: Client): void {
+    const at = this.#begin(this.#queryHeads, 0x52, length, client)
+    if (at < 0) return
+    for (let i = 0; i < length; i++) this.#octets[at + i] = request[i]!
+    this.#end(at + length)
   }
 
   /** Notes who answers, while the walk knows. */
@@ -132,29 +146,44 @@ export class Tap {
   /** Tells of the response to the last query, if that was to be told. */
   response(message: Uint8Array, length: number, client: Client): void {
     if (!this.#tells || !this.#settings!.responses) return
-    this.#write(this.#responseHeads, 0x72, this.#views.of(message), length, client)
+    const at = this.#begin(this.#responseHeads, 0x72, length, client)
+    if (at < 0) return
+    copyWords(this.#view, at, this.#views.of(message), 0, length)
+    this.#end(at + length)
+  }
+
+  /** Has the reader see what was told since the last time. */
+  publish(): void {
+    if (this.#written + this.#dropped === 0) return
+    this.#ring.publish()
+    this.#counters.tapped(this.#counted, this.#written, this.#dropped)
+    this.#written = 0
+    this.#dropped = 0
   }
 
   #noteSlot(slot: number): void {
-    if (this.#slotCount < mostLabels) this.#slots[this.#slotCount++] = slot
+    if (this.#labelCount === mostLabels) return
+    const label = this.#state.label(slot)
+    if (label === undefined) return
+    this.#labels[this.#labelCount++] = label
+    this.#extraOctets += label.length
   }
 
-  /** @param message octets, or a view of them where there is one for long */
-  #write(heads: Heads, tag: number, message: Uint8Array | DataView, length: number, client: Client): void {
+  /** Begins a frame, up to its message. @returns where that goes; -1 when there is no room for the frame */
+  #begin(heads: Heads, tag: number, length: number, client: Client): number {
     const head = client.ipv6 ? heads.ipv6 : heads.ipv4
     head.fill(client.local, this.#clock.nowMs)
-    const extra = this.#extraOctets()
-    const start = this.#ring.reserve(head.length + length + extra + otherOctets)
+    const start = this.#ring.reserve(head.length + length + this.#extraOctets + otherOctets)
     if (start < 0) {
-      this.#counters.tapped(this.#counted, false)
-      return
+      this.#dropped++
+      return -1
     }
     const view = this.#view
-    const octets = this.#octets
     const from = start + lengthOctets
+    this.#start = start
+    this.#messageAt = from + head.messageAt
     copyWords(view, from, head.view, 0, head.length)
-    const address = from + head.addressAt
-    for (let i = 0; i < client.length; i++) octets[address + i] = client.octets[i]!
+    copyWords(view, from + head.addressAt, client.view, 0, client.length)
     view.setUint32(from + head.portAt, tagged(0x30, client.port), true)
     let at = from + head.length
     const name = this.#name
@@ -162,48 +191,34 @@ export class Tap {
       const apex = name.offsets[this.#apexLabel]!
       const zoneOctets = name.length - apex
       view.setUint32(at, tagged(0x5a, zoneOctets), true)
-      at += tagOctets
-      copyWords(view, at, name.view, apex, zoneOctets)
-      at += zoneOctets
+      copyWords(view, at + tagOctets, name.view, apex, zoneOctets)
+      at += tagOctets + zoneOctets
     }
     view.setUint32(at, tagged(tag, length), true)
-    at += tagOctets
-    if (message instanceof DataView) copyWords(view, at, message, 0, length)
-    else for (let i = 0; i < length; i++) octets[at + i] = message[i]!
-    at += length
-    const messageAt = from + head.messageAt
-    view.setUint32(messageAt, tagged(0x72, at - messageAt - tagOctets), true)
-    if (extra > 0) at = this.#extra(at, extra)
-    view.setUint32(start, at - from)
-    this.#ring.commit(at - start)
-    this.#counters.tapped(this.#counted, true)
+    return at + tagOctets
   }
 
-  #extraOctets(): number {
-    let octets = 0
-    for (let i = 0; i < this.#slotCount; i++) {
-      const label = this.#state.label(this.#slots[i]!)
-      if (label !== undefined) octets += label.length + (octets === 0 ? 0 : separatorOctets)
-    }
-    return octets
-  }
-
-  /** Writes it, and says where it ends. */
-  #extra(at: number, length: number): number {
+  /** Ends a frame whose message ends there. */
+  #end(messageEnd: number): void {
     const view = this.#view
-    view.setUint32(at, tagged(0x1a, length), true)
-    const start = at + tagOctets
-    let end = start
-    for (let i = 0; i < this.#slotCount; i++) {
-      const label = this.#state.label(this.#slots[i]!)
-      if (label === undefined) continue
-      if (end > start) {
-        view.setUint16(end, separator)
-        end += separatorOctets
-      }
+    view.setUint32(this.#messageAt, tagged(0x72, messageEnd - this.#messageAt - tagOctets), true)
+    const end = this.#labelCount === 0 ? messageEnd : this.#extra(messageEnd)
+    view.setUint32(this.#start, end - this.#start - lengthOctets)
+    this.#ring.commit(end - this.#start)
+    this.#written++
+  }
+
+  /** Writes who answered, and says where it ends. */
+  #extra(at: number): number {
+    const view = this.#view
+    // The separator in front of the first is overwritten by the tag.
+    let end = at + tagOctets - labelSeparator.length
+    for (let i = 0; i < this.#labelCount; i++) {
+      const label = this.#labels[i]!
       copyWords(view, end, label.view, 0, label.length)
       end += label.length
     }
+    view.setUint32(at, tagged(0x1a, end - at - tagOctets), true)
     return end
   }
 }

@@ -23,6 +23,9 @@ interface Kind<Data, Opened> {
 
 const small = () => 0
 
+/** What stands between two labels: `; `. */
+export const labelSeparator = [0x3b, 0x20] as const
+
 /** The kinds of what is served. A new one is a line here. */
 const kinds = {
   zones: {
@@ -42,15 +45,15 @@ const kinds = {
   settings: { open: (settings: AnswerSettings) => settings, octets: small },
   /** What the members are called that are counted in a slot (`counters.ts`), as dnstap tells it; only where it is told. */
   labels: {
-    open: (text: Uint8Array): Label => ({
-      view: new DataView(text.buffer, text.byteOffset, text.length),
-      length: text.length,
-    }),
+    open: (text: Uint8Array): Label => {
+      const octets = Uint8Array.of(...labelSeparator, ...text)
+      return { view: new DataView(octets.buffer), length: octets.length }
+    },
     octets: small,
   },
 }
 
-/** A text, to be copied. */
+/** A text to be copied, with what stands between two in front of it: several are then as many copies. */
 export interface Label {
   readonly view: DataView
   readonly length: number

@@ -132,6 +132,7 @@ export class ConnectionTable implements ConnectionOwner {
     const startMs = performance.now()
     responder.clock.tick()
     const length = responder.respond(request, request.length, client, this.#out)
+    responder.endBatch()
     counters.duration((performance.now() - startMs) / 1000)
     return length === 0 ? null : this.#out.subarray(0, length)
   }

@@ -30,6 +30,10 @@ export class ContainedAnswerer implements Answerer {
       return 0
     }
   }
+
+  endBatch(): void {
+    this.#answerer.endBatch()
+  }
 }
 
 /** The main thread is told at once, and then once a second: whoever found an error may send it a million times. */

@@ -46,6 +46,8 @@ export interface Answerer {
   readonly clock: { tick(): void }
   /** Answers one request by one response in `out`. @returns its length, 0 for silence */
   respond(request: Uint8Array, length: number, client: Client, out: Uint8Array): number
+  /** After each query, or once for a batch: those who look on may see what was answered. */
+  endBatch(): void
   /**
    * Answers by any number of messages, such as a zone transfer, or later than at once. Asked first, and by streams alone.
    * A message is written before the next one is asked for, when the client has room for it.

@@ -178,6 +178,7 @@ export class UdpBatch {
       this.#send(lane, staged)
       this.#counters.duration((performance.now() - startMs) / 1000, staged)
     }
+    this.#responder.endBatch()
     buffers.reset(count)
     return count
   }

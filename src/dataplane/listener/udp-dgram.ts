@@ -136,6 +136,7 @@ function serve(
     responder.clock.tick()
     const length = responder.respond(request, Math.min(request.length, maxRequestOctets), client, out)
     if (length > 0) socket.send(out, 0, length, from.port, from.address)
+    responder.endBatch()
     if (untimed === 0) counters.duration((performance.now() - startMs) / 1000)
     untimed = (untimed + 1) % timedEvery
     // As a rule the kernel has taken the datagram when `send` returns. When it is queued, the buffer belongs to the queue.

@@ -66,6 +66,7 @@ export class Served {
     // What an earlier response left in the buffer must not show.
     this.#out.fill(0xee)
     const end = this.#responder.respond(request, length, this.client, this.#out)
+    this.#responder.endBatch()
     return end === 0 ? null : Buffer.from(this.#out.subarray(0, end))
   }
 

@@ -42,6 +42,7 @@ function setUp(limits: Partial<StreamLimits> = {}) {
   const order: number[] = []
   const responder: Answerer = {
     clock: parts.responder.clock,
+    endBatch: () => parts.responder.endBatch(),
     respond: (request, length, client: Client, out) => {
       order.push(Buffer.from(request).readUInt16BE(0))
       return parts.responder.respond(request, length, client, out)
@@ -300,6 +301,7 @@ t.test('what makes an answer may throw, and ends the connection that asked', asy
   const { open, totals } = await startListening(t, {
     answerer: (responder) => ({
       clock: responder.clock,
+      endBatch: () => responder.endBatch(),
       respond: (request, length, client, out) => {
         if (request[1] === 9) throw new TypeError('x is not a function')
         return responder.respond(request, length, client, out)

@@ -78,6 +78,7 @@ function put(ring: SharedArrayBuffer, text: string): void {
   const at = writer.reserve(text.length)
   writer.octets.set(Buffer.from(text), at)
   writer.commit(text.length)
+  writer.publish()
 }
 
 const times = { lookMs: 1, retryMs: 1, stopMs: 60_000 }
@@ -163,6 +164,7 @@ t.test('one who does not read takes nothing out of the ring, and holds up no sto
   for (let refused = 0; refused < 2000 && written < 16 * ringOctets; refused++) {
     while (writer.reserve(part) >= 0) {
       writer.commit(part)
+      writer.publish()
       written += part
       refused = 0
     }
@@ -186,6 +188,7 @@ t.test('a connection that ends amid a frame leaves the whole of it to the next',
     view.setUint32(4, index)
     writer.commit(octets)
   }
+  writer.publish()
   const sender = new TapSender([ring], collector.target, times)
   let connected = collector.next()
   sender.start()

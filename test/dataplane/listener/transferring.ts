@@ -35,6 +35,10 @@ export class Transferring implements Answerer {
     return this.#responder.respond(request, length, client, out)
   }
 
+  endBatch(): void {
+    this.#responder.endBatch()
+  }
+
   answers(request: Uint8Array, client: Client): AsyncIterable<Uint8Array> | null {
     if (request.at(-3) !== types.axfr) return null
     this.clients.push([...client.octets.subarray(0, client.length)])

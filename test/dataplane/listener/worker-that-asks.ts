@@ -26,6 +26,10 @@ class Asking implements Answerer {
   }
 
   /** Over UDP: the first of the same requests asks, and one that comes after the answer gets it, or SERVFAIL for none. */
+  endBatch(): void {
+    this.#responder.endBatch()
+  }
+
   respond(request: Uint8Array, length: number, client: Client, out: Uint8Array): number {
     if (!isUpdate(request)) return this.#responder.respond(request, length, client, out)
     const id = (request[0]! << 8) | request[1]!

@@ -21,6 +21,7 @@ await new DnsWorker(workerData as WorkerInput, ({ state, counters, options }) =>
   const responder = new Responder(state, counters, options)
   return {
     clock: responder.clock,
+    endBatch: () => responder.endBatch(),
     respond: (request, length, client, out) => {
       if (((request[2]! >> 3) & 0xf) === statusOpcode) hang((request[0]! << 8) | request[1]!)
       return responder.respond(request, length, client, out)

@@ -10,6 +10,7 @@ await new DnsWorker(workerData as WorkerInput, ({ state, counters, options }) =>
   const responder = new Responder(state, counters, options)
   return {
     clock: responder.clock,
+    endBatch: () => responder.endBatch(),
     respond: (request, length, client, out) => {
       if (((request[2]! >> 3) & 0xf) !== statusOpcode) return responder.respond(request, length, client, out)
       if (request[1] === 1) throw Object.assign(new TypeError('keep is not a function'), { code: 'ECODE' })
