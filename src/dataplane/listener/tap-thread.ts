@@ -25,6 +25,8 @@ export class TapThread {
   readonly #restarts: TapRestarts
   #target: TapTarget | null = null
   #worker: Worker | null = null
+  /** What wakes it. */
+  #told = new Int32Array(new SharedArrayBuffer(4))
   /** Settles when those before have ended. */
   #ending: Promise<unknown> = Promise.resolve()
   #timer: NodeJS.Timeout | undefined
@@ -49,7 +51,9 @@ export class TapThread {
     this.#endWorker()
     // One reader of each ring at a time.
     void this.#ending.then(() => {
-      if (target !== null && target === this.#target) this.#begin({ rings, target })
+      if (target === null || target !== this.#target) return
+      this.#told = new Int32Array(new SharedArrayBuffer(4))
+      this.#begin({ rings, target, told: this.#told })
     })
   }
 
@@ -89,5 +93,7 @@ export class TapThread {
     worker.ref()
     this.#ending = new Promise((resolve) => worker.once('exit', resolve))
     worker.postMessage('stop')
+    Atomics.store(this.#told, 0, 1)
+    Atomics.notify(this.#told, 0)
   }
 }
