@@ -177,6 +177,24 @@ t.test('dashboards ask by labels that metrics have', async (t) => {
   }
 })
 
+t.test('seconds and octets are shown as such', async (t) => {
+  const units: [RegExp, string][] = [
+    [/_seconds(?:_bucket|_sum)?\{/, 's'],
+    [/_bytes\{/, 'bytes'],
+  ]
+  let seen = 0
+  for (const [file, { panels }] of dashboards) {
+    // Columns of a table have units of their own.
+    for (const { title, type, fieldConfig, targets = [] } of panels.filter(({ type }) => type !== 'table')) {
+      const [, unit] = units.find(([metric]) => targets.some(({ expr }) => metric.test(expr))) ?? []
+      if (unit === undefined) continue
+      seen += 1
+      t.equal(fieldConfig?.defaults?.unit, unit, `${file}, ${title} (${type})`)
+    }
+  }
+  t.ok(seen > 8)
+})
+
 t.test('an alert says how bad it is, what it is, and where to read on', async (t) => {
   t.ok(alerts.length >= 20)
   t.equal(new Set(alerts.map(({ name }) => name)).size, alerts.length, 'names are there once')

@@ -142,6 +142,39 @@ t.test('helm lint has nothing to say', { skip: withoutHelm }, async (t) => {
   t.notMatch(stdout, /\[(?:WARNING|ERROR)\]/)
 })
 
+t.test('what it says when it is installed names what is there', { skip: withoutHelm }, async (t) => {
+  const home = t.testdir()
+  const ways = [
+    {},
+    { service: { split: true } },
+    { kind: 'DaemonSet', hostPort: { enabled: true }, service: { enabled: false } },
+  ]
+  for (const values of ways) {
+    const given = Object.entries({ image, ...values }).flatMap(([name, value]) => [
+      '--set-json',
+      `${name}=${JSON.stringify(value)}`,
+    ])
+    const where = ['--namespace', release.namespace, '--dry-run=client']
+    const { stdout } = await run(helm!, ['install', release.name, chart, ...where, ...given], {
+      env: { PATH: process.env.PATH, HOME: home },
+      maxBuffer: 16 << 20,
+    })
+    const [, notes] = /^NOTES:\n([\s\S]*)$/m.exec(stdout)!
+    t.notMatch(notes, 'no value')
+    for (const [, namespace] of notes!.matchAll(/ -n +(\S+)/g)) t.equal(namespace, release.namespace)
+    const there = (await renderChart({ values })).map(
+      ({ kind, metadata }) => `${kind.toLowerCase()}/${metadata.name}`,
+    )
+    const named = [
+      ...notes!.matchAll(/(?:(?:status|port-forward) |get (?=service ))(\w+)[/ ](\S+)(?: (dns-\S+))?/g),
+    ]
+    t.ok(named.length >= 2)
+    for (const [, kind, ...names] of named)
+      for (const name of names)
+        if (name !== undefined) t.ok(there.includes(`${kind}/${name}`), `${kind}/${name}`)
+  }
+})
+
 t.test('its version is that of the program', async (t) => {
   const { appVersion, version } = parse(await readFile(join(chart, 'Chart.yaml'), 'utf8'))
   const program = JSON.parse(await readFile(join(repository, 'package.json'), 'utf8')).version
