@@ -2,6 +2,7 @@
 import { parseArgs } from 'node:util'
 import { peers } from './peers.ts'
 import { type ScenarioName, scenarioNames } from './scenarios.ts'
+import { type KindName, kindNames } from './signed-kinds.ts'
 
 const peerNames = peers.map(({ name }) => name)
 
@@ -9,6 +10,7 @@ export const usage = `npm run bench -- [options]
   --scenario A,B   only these of ${scenarioNames.join(', ')}
   --rounds N       how often each server is started and measured (3)
   --seconds N      of load in each measurement (3)
+  --kinds A,B      of the scenario signed only verdicts of these, of ${kindNames.join(', ')}
   --peers A,B      only these peers, of ${peerNames.join(', ')}
   --short          hit, miss, lb and mixed with gdnsd alone, within two minutes
   --out FOLDER     where the tables, the figures as JSON and the chart go (bench-results)
@@ -20,6 +22,8 @@ export interface BenchArguments {
   readonly seconds: number
   /** Seconds of load before each measurement, which nobody counts. */
   readonly warmUpSeconds: number
+  /** Of the scenario `signed` only verdicts of these. */
+  readonly kinds?: readonly KindName[]
   /** Only these peers; all without. */
   readonly peers?: readonly string[]
   /** After which no further round begins. */
@@ -42,6 +46,7 @@ export function parseBenchArguments(args: readonly string[]): BenchArguments | n
       scenario: { type: 'string' },
       rounds: { type: 'string' },
       seconds: { type: 'string' },
+      kinds: { type: 'string' },
       peers: { type: 'string' },
       short: { type: 'boolean', default: false },
       out: { type: 'string', default: 'bench-results' },
@@ -50,7 +55,9 @@ export function parseBenchArguments(args: readonly string[]): BenchArguments | n
   })
   if (values.help) return null
   const wanted = parseWords('--peers', values.peers, peerNames) ?? (values.short ? ['gdnsd'] : undefined)
+  const kinds = parseWords('--kinds', values.kinds, kindNames)
   return {
+    ...(kinds === undefined ? {} : { kinds }),
     scenarios:
       parseWords('--scenario', values.scenario, scenarioNames) ??
       (values.short ? shortScenarios : scenarioNames),

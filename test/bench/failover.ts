@@ -23,7 +23,7 @@ const name = `failing.${zone}`
 const goneWithinMs = 10_000
 
 /** Times of one member, in milliseconds of this process's clock. */
-export interface Trial {
+interface Trial {
   /** From its first failing response to the first answer without it. */
   readonly fromFirst: number
   /** From the failing response that made `fall`. */
@@ -77,23 +77,14 @@ export async function run({ cores, signal, report }: ScenarioOptions): Promise<S
   return { tables: [table], data }
 }
 
-/**
- * Has the members of a service fail one after the other, while a client asks.
- *
- * @param prepare what is to be done once the service is there
- */
-export async function failures(
-  pooldns: Pooldns,
-  signal: AbortSignal,
-  prepare: () => Promise<void> = async () => {},
-): Promise<Trial[]> {
+/** Has the members of a service fail one after the other, while a client asks. */
+async function failures(pooldns: Pooldns, signal: AbortSignal): Promise<Trial[]> {
   await using stack = new AsyncDisposableStack()
   // One stays well: without any, all would be answered again.
   const members = Array.from({ length: trials + 1 }, () => stack.use(new FailingMember()))
   await putService(pooldns, await Promise.all(members.map((member) => member.listen())))
   const client = stack.use(await UdpClient.open({ host: '127.0.0.1', port: pooldns.port }))
   await until(client, (addresses) => addresses.length === members.length, signal)
-  await prepare()
   const data: Trial[] = []
   for (const [index, member] of members.slice(1).entries()) {
     member.failing = true

@@ -53,7 +53,16 @@ async function bench(args: BenchArguments): Promise<void> {
     for (const name of otherNames.filter((other) => args.scenarios.includes(other))) {
       const inside = join(folder, name)
       await mkdir(inside)
-      const result = await runProgram(name, { folder: inside, cores, seconds: args.seconds, signal, report })
+      const { seconds, kinds } = args
+      const options = {
+        folder: inside,
+        cores,
+        seconds,
+        signal,
+        report,
+        ...(kinds === undefined ? {} : { kinds }),
+      }
+      const result = await runProgram(name, options)
       if (result !== null) results[name] = result
     }
     await publish(args, cores, found, scenarios, measurements, results)

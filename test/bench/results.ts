@@ -4,6 +4,7 @@
  * rounds.
  */
 import type { Sample } from './measure.ts'
+import type { KindName } from './signed-kinds.ts'
 import { type Spread, spread } from './statistics.ts'
 import type { Table } from './table.ts'
 
@@ -29,6 +30,8 @@ export interface ScenarioOptions {
   readonly cores: readonly number[]
   /** Seconds of load in each measurement. */
   readonly seconds: number
+  /** Of the scenario `signed` only verdicts of these; left out: all that it has, and of verdicts the plain kind. */
+  readonly kinds?: readonly KindName[]
   readonly signal: AbortSignal
   /** Says how it goes on, a line at a time. */
   report(line: string): void

@@ -6,23 +6,17 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { type Pooldns, startPooldns } from './contestants.ts'
-import { failures, type Trial } from './failover.ts'
 import { type Cores, divideCores, measure, ask as warmUp } from './measure.ts'
 import { type QueryFile, queryFileOctets } from './query-files.ts'
 import type { ScenarioOptions, ScenarioResult } from './results.ts'
-import { percentile, spread } from './statistics.ts'
+import { type Form, forms, run as measureVerdicts } from './signed-verdicts.ts'
+import { spread } from './statistics.ts'
 import { significant, type Table } from './table.ts'
 import { zone } from './zone-data.ts'
 
 const rounds = 5
 const files = ['hit', 'miss', 'lb', 'weighted'] as const satisfies readonly QueryFile[]
 type File = (typeof files)[number]
-/** How a zone is signed; the first is not. */
-const forms = ['unsigned', 'nsec', 'nsec3'] as const
-type Form = (typeof forms)[number]
-const services = 1000
-const pools = 100
-const membersInPool = 4
 
 /** What was asked of which zone, in which round. */
 interface Cost {
@@ -36,15 +30,11 @@ interface Cost {
 }
 
 export async function run(options: ScenarioOptions): Promise<ScenarioResult> {
-  const cores = divideCores(options.cores, 1)
-  const costs = await measureCosts(options, cores)
-  const verdicts: [Form, Trial[]][] = []
-  for (const form of ['unsigned', 'nsec'] as const)
-    verdicts.push([form, await measureVerdicts(options, cores, form)])
-  return {
-    tables: [costTable(costs), verdictTable(verdicts)],
-    data: { costs, verdicts: Object.fromEntries(verdicts) },
-  }
+  const { kinds } = options
+  if (kinds !== undefined) return await measureVerdicts(options, kinds)
+  const costs = await measureCosts(options, divideCores(options.cores, 1))
+  const verdicts = await measureVerdicts(options, ['one'])
+  return { tables: [costTable(costs), ...verdicts.tables], data: { costs, verdicts: verdicts.data } }
 }
 
 async function measureCosts(
@@ -133,46 +123,5 @@ async function sign(pooldns: Pooldns, denial: Exclude<Form, 'unsigned'>, signal:
     if (made > 0 && made === before) return
     before = made
     await delay(2000, undefined, { signal })
-  }
-}
-
-async function measureVerdicts(
-  { signal, report }: ScenarioOptions,
-  cores: Cores,
-  form: Extract<Form, 'unsigned' | 'nsec'>,
-): Promise<Trial[]> {
-  await using pooldns = await startPooldns('batch', 1, cores.server)
-  for (let pool = 0; pool < pools; pool++) {
-    const members = Object.fromEntries(
-      Array.from({ length: membersInPool }, (_, index) => [
-        `m${index}`,
-        { address: `10.5.${pool}.${index}` },
-      ]),
-    )
-    await pooldns.request(`/v1/pools/crowd-${pool}`, {
-      method: 'PUT',
-      json: { answers: 2, members },
-    })
-  }
-  for (let service = 0; service < services; service++) {
-    const json = { pools: [`crowd-${service % pools}`] }
-    await pooldns.request(`/v1/services/crowd-${service}.${zone}`, { method: 'PUT', json })
-  }
-  const trials = await failures(pooldns, signal, async () => {
-    if (form !== 'unsigned') await sign(pooldns, form, signal)
-  })
-  report(`signed: ${trials.length} members failed beside ${services} services, ${form}`)
-  return trials
-}
-
-function verdictTable(verdicts: readonly (readonly [Form, readonly Trial[]])[]): Table {
-  return {
-    title: `signed: milliseconds from a verdict to the first answer without the member, beside ${services} services in the same zone`,
-    columns: ['zone', 'p50', 'p90', 'max'],
-    rows: verdicts.map(([form, trials]) => {
-      const ascending = Float64Array.from(trials, ({ fromVerdict }) => fromVerdict).sort()
-      return [form, ...[50, 90, 100].map((percent) => significant(percentile(ascending, percent)))]
-    }),
-    notes: ['Signatures are asked for where the zone has them.'],
   }
 }

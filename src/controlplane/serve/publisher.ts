@@ -20,6 +20,7 @@ import type { ImagePump } from './image-pump.ts'
 import type { LocationMaps, PreparedMaps } from './location-maps.ts'
 import type { PlanSigning } from './plan-signing.ts'
 import { PlanSlots } from './plan-slots.ts'
+import { PlanTurns } from './plan-turns.ts'
 import type { MadePlan, Planner, Planning } from './planner.ts'
 import type { PoolChange, PoolWatch } from './pool-watch.ts'
 import { Progress } from './progress.ts'
@@ -87,6 +88,7 @@ export class Publisher {
   readonly #made = new Map<string, readonly AnsweredMember[]>()
   /** Services that have been planned, until they are looked at in the same turn. */
   readonly #planned = new Set<string>()
+  readonly #turns = new PlanTurns((services) => this.#replan(services))
   #handOver: HandOver | undefined
   /** Services whose last plan could not be made, and why. Bounded by the services. */
   readonly #unplanned = new Map<string, string>()
@@ -219,25 +221,18 @@ export class Publisher {
   /** Selects again for the services of these pools, after a transition, the end of an override or a lookup of a host. */
   async refresh(pools: Iterable<string>): Promise<void> {
     const names = [...pools]
-    const planning = this.#options.planner.begin()
-    const plans = this.#plan(new Set(names.flatMap((pool) => this.catalog.servicesOf(pool))), planning)
-    this.#lookAt(names, planning)
-    this.#lookAtServices()
-    await this.#pushAlone({ plans })
+    const services = new Set(names.flatMap((pool) => this.catalog.servicesOf(pool)))
+    await this.#turns.plan(services, (some) => this.#replan(some, names))
   }
 
   /** Selects again for these services and all that lead to them: what an operator says of them has ended. */
   async refreshServices(services: Iterable<string>): Promise<void> {
-    const plans = this.#plan(this.catalog.withOuterServices(services), this.#options.planner.begin())
-    this.#lookAtServices()
-    await this.#pushAlone({ plans })
+    await this.#turns.plan(this.catalog.withOuterServices(services))
   }
 
   /** Plans these services anew, whose signatures have come, or are others. */
   async refreshSigned(services: Iterable<string>): Promise<void> {
-    const plans = this.#plan(services, this.#options.planner.begin())
-    this.#lookAtServices()
-    await this.#pushAlone({ plans })
+    await this.#turns.plan(services)
   }
 
   /** Takes over location maps that were made anew. */
@@ -254,6 +249,14 @@ export class Publisher {
     const { catalog } = this
     const timed = [...catalog.services.values()].filter(({ steer }) => steer === 'latency')
     await this.refreshServices(timed.map(({ name }) => name))
+  }
+
+  async #replan(services: Iterable<string>, pools: Names = []): Promise<void> {
+    const planning = this.#options.planner.begin()
+    const plans = this.#plan(services, planning)
+    this.#lookAt(pools, planning)
+    this.#lookAtServices()
+    await this.#pushAlone({ plans })
   }
 
   /** Pushes what nobody waits for: a failure is told, and the next change comes all the same. */
@@ -276,6 +279,8 @@ export class Publisher {
    * aborts first.
    */
   async settled(signal: AbortSignal): Promise<void> {
+    const { running } = this.#turns
+    if (running !== null) await orAborted(running, signal).catch(() => undefined)
     for (let seen: HandOver | undefined; seen !== this.#handOver && !signal.aborted; ) {
       seen = this.#handOver!
       await orAborted(seen.noted, signal).catch(() => undefined)
@@ -329,6 +334,7 @@ export class Publisher {
       if (!this.catalog.services.has(service)) continue
       const made = this.#make(service, planning)
       this.#planned.add(service)
+      this.#turns.planned(service)
       if (made === null) continue
       this.#made.set(service, made.members)
       plans.push([this.planSlots.take(service), made.image])

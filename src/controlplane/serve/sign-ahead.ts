@@ -9,6 +9,10 @@
  * What is not signed ahead: that several members change at once, other addresses of hosts, an operator's word, other weights where answers
  * are drawn beforehand. Then what is signed of the plan is answered with until the rest has come, or the plan before while nothing of it is.
  *
+ * Nor is what other windows, draws or buckets of one of more than `severalSets` need, where half of them are there: when one member of a large
+ * pool goes, those without it answer, and to have the others ready for each member would take several times as many signatures as the service
+ * is answered with, of which the next change makes most useless.
+ *
  * Of a service with more RRsets than `mostSets` only that is signed without which it would have no answer, where another pool may take
  * over. It needs no more: when one member goes, the sets without it are there, with the shares that they are to have, and the others follow
  * in some milliseconds. Rejected: to sign each set with each that may come in the place of one of its members, several times as many as
@@ -16,9 +20,9 @@
  *
  * Bounded: by the services, and `mostSets` of each.
  */
-import { answerSets, few, firstRrsets } from '../../dataplane/image/answer-sets.ts'
+import { few, firstRrsets, type KeyedRrset, setsOfLeaves } from '../../dataplane/image/answer-sets.ts'
 import type { PlanTrees } from '../../dataplane/image/plan-tree.ts'
-import type { Catalog } from '../catalog/catalog.ts'
+import type { Catalog, CatalogService } from '../catalog/catalog.ts'
 import type { HealthState } from '../model/observation.ts'
 import type { Pool } from '../model/pool.ts'
 import type { ServiceBook } from '../signing/service-book.ts'
@@ -47,6 +51,39 @@ const settleMs = 50
 const sliceMs = 2
 const restMs = 8
 const mostSets = 1024
+/** Of more than these, as of windows of a large pool, half are enough to answer with for some milliseconds. */
+const severalSets = 16
+
+/** How a service would be answered. */
+class Foreseen {
+  readonly trees: PlanTrees
+  #sets: readonly (readonly KeyedRrset[])[] | undefined
+
+  constructor(trees: PlanTrees) {
+    this.trees = trees
+  }
+
+  get sets(): readonly (readonly KeyedRrset[])[] {
+    this.#sets ??= setsOfLeaves(this.trees)
+    return this.#sets
+  }
+}
+
+/** Equal for services that are answered with the same RRsets, whoever asks and whatever was before. What is wrong in it is signed later. */
+function likeness({ name, zone: _zone, ...service }: CatalogService): string {
+  const { steer, whenAllDown } = service
+  const isOwn = steer === 'geo' || steer === 'nearest' || whenAllDown === 'last-known'
+  return isOwn ? name : JSON.stringify(service)
+}
+
+/** Whether a leaf can be answered from what is signed of it until the rest is. What is signed stays. */
+function isEnough(book: ServiceBook, all: readonly KeyedRrset[]): boolean {
+  if (all.length <= severalSets) return false
+  const known = all.filter((rrset) => book.knows(rrset))
+  if (2 * known.length < all.length) return false
+  book.lacking(known)
+  return true
+}
 
 export class SignAhead implements Disposable {
   readonly #options: SignAheadOptions
@@ -136,15 +173,26 @@ export class SignAhead implements Disposable {
     // What was planned by is not there any more.
     if (!catalog().pools.has(other.pool)) return
     let treesOf = foresee(other)
-    const { revision } = catalog()
+    let { revision } = catalog()
+    /** What services that are alike come to. Bounded by the services. */
+    const made = new Map<string, Foreseen>()
     for (const { name, book } of services) {
       yield
-      if (catalog().revision !== revision) treesOf = foresee(other)
-      if (!catalog().services.has(name)) continue
-      const trees = treesOf(name)
+      if (catalog().revision !== revision) {
+        treesOf = foresee(other)
+        revision = catalog().revision
+        made.clear()
+      }
+      const service = catalog().services.get(name)
+      if (service === undefined) continue
+      const key = likeness(service)
+      const foreseen = made.get(key) ?? new Foreseen(treesOf(name))
+      made.set(key, foreseen)
       const sets =
-        book.size > mostSets ? firstRrsets(trees, (rrset) => book.knows(rrset), few) : answerSets(trees)
-      ask(book, book.lacking(sets, mostSets))
+        book.size > mostSets
+          ? [firstRrsets(foreseen.trees, (rrset) => book.knows(rrset), few)]
+          : foreseen.sets.filter((all) => !isEnough(book, all))
+      for (const each of sets) ask(book, book.lacking(each, mostSets))
     }
   }
 

@@ -85,14 +85,17 @@ export interface KeyedRrset extends AnswerRrset {
 /** Every RRset that a service may answer by these trees, each once. */
 export function answerSets(trees: PlanTrees): KeyedRrset[] {
   const found = new Map<string, KeyedRrset>()
-  const limit = setLimit(trees)
-  for (const [leaf, wanted] of leafTypes(trees)) {
-    for (const family of leafFamilies(leaf)) {
-      if (!wanted.has(family.type)) continue
-      for (const rrset of rrsetsOf(family, leafSets(leaf, family, limit))) found.set(rrset.key, rrset)
-    }
-  }
+  for (const rrsets of setsOfLeaves(trees)) for (const rrset of rrsets) found.set(rrset.key, rrset)
   return [...found.values()]
+}
+
+/** The same, of each leaf and type by itself. */
+export function setsOfLeaves(trees: PlanTrees, limit = setLimit(trees)): (readonly KeyedRrset[])[] {
+  return [...leafTypes(trees)].flatMap(([leaf, wanted]) =>
+    leafFamilies(leaf).flatMap((family) =>
+      wanted.has(family.type) ? [rrsetsOf(family, leafSets(leaf, family, limit))] : [],
+    ),
+  )
 }
 
 /**
@@ -107,18 +110,11 @@ export function firstRrsets(
   isKnown: (rrset: KeyedRrset) => boolean,
   most = maxSets,
 ): KeyedRrset[] {
-  const limit = Math.min(most, setLimit(trees))
-  const found: KeyedRrset[] = []
-  for (const [leaf, wanted] of leafTypes(trees)) {
-    for (const family of leafFamilies(leaf)) {
-      if (!wanted.has(family.type)) continue
-      const rrsets = rrsetsOf(family, leafSets(leaf, family, limit))
-      if (rrsets.some(isKnown)) continue
-      const count = Math.min(few, rrsets.length)
-      for (let i = 0; i < count; i++) found.push(rrsets[Math.floor((i * rrsets.length) / count)]!)
-    }
-  }
-  return found
+  const unknown = setsOfLeaves(trees, Math.min(most, setLimit(trees))).filter((all) => !all.some(isKnown))
+  return unknown.flatMap((all) => {
+    const count = Math.min(few, all.length)
+    return Array.from({ length: count }, (_, i) => all[Math.floor((i * all.length) / count)]!)
+  })
 }
 
 /**

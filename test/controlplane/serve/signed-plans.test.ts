@@ -346,6 +346,37 @@ t.test('what one member less or more comes to is signed ahead', async (t) => {
   t.equal(answersOf(plans()), 3)
 })
 
+t.test('windows of a large pool are not signed for each member that may go', async (t) => {
+  const { adopt, plans, served, measured, publisher, planner, signAhead, signing, rrsig, ...rest } =
+    await setUp(t)
+  signAhead()
+  const members = Array.from({ length: 40 }, (_, i) => member(`m${i}`, `192.0.2.${i + 1}`))
+  const wide = pool('wide', members, { monitor: 'm', answers: 4 })
+  const last = `last.${apex}`
+  const services = [service(www, ['wide'], { ttlSeconds: 30 }), service(last, ['web'], { ttlSeconds: 30 })]
+  const reported = rest.nextReport()
+  await adopt({
+    pools: [wide, web],
+    services: services.map((one) => [one, apex] as const),
+    zones: [zoneOf(apex, [served])],
+  })
+  t.equal(setsOf(plans()), 40)
+  await reported
+  // That comes behind all of the other one.
+  while ([key(1, 2), key(1, 3), key(2, 3)].some((set) => rrsig(set, last) === undefined)) {
+    await rest.nextReport()
+  }
+  t.equal(signing.bookOf(www, planner.catalog)!.size, 40)
+  const signed = rest.nextSigned()
+  measured.set('wide/m0', 'down')
+  await publisher.refresh(['wide'])
+  t.equal(setsOf(plans()), 36, 'the windows that it was not in are answered with at once')
+  await signed
+  while (rest.signatures.waiting.answers > 0) await rest.nextReport()
+  await immediate()
+  t.equal(setsOf(plans()), 39)
+})
+
 t.test('a service with very many sets forgets those of weights that it had before', async (t) => {
   const { adopt, served, signAhead, signing, planner, signatures } = await setUp(t)
   signAhead()
