@@ -121,7 +121,7 @@ const controlplane: Readonly<Record<string, readonly string[]>> = {
   outgoing: ['model'],
   events: ['model', 'outgoing', 'files', 'store', 'timing'],
   fleet: ['model', 'health', 'store', 'timing'],
-  explain: ['model', 'rules', 'catalog', 'dns-client', 'location', 'steering'],
+  explain: ['model', 'rules', 'catalog', 'dns-client', 'dnssec', 'location', 'steering'],
   zonefile: ['model', 'rules', 'document', 'store'],
   feeds: ['model', 'document', 'outgoing', 'store', 'timing'],
   api: [

@@ -5,6 +5,9 @@
 import type { ExplainReply } from '../controlplane/api/operations/explain.ts'
 import { table } from './frame/terminal.ts'
 
+/** Lines; what is asked for as ANY may have more. */
+const mostSignatures = 20
+
 type Service = ExplainReply['services'][number]
 type Level = Service['levels'][number]
 type Pool = Service['pools'][number]
@@ -27,7 +30,9 @@ function head(reply: ExplainReply): string[] {
     ['Zone', zone ?? 'none of ours'],
     ['Answer', answerText(reply)],
     ['Why', why],
-    ...(answer.signatures.length === 0 ? [] : [['Signed', signedText(answer.signatures)]]),
+    ...answer.signatures.slice(0, mostSignatures).map((each) => ['Signed', signedText(each)]),
+    ...answer.proofs.map(({ name, type, data }) => ['Proof', `${name} ${type} ${data}`]),
+    ...answer.chain.map((link) => ['Chain', chainText(link)]),
   ]
   const records = [...answer.records, ...answer.authority]
   return [
@@ -40,13 +45,29 @@ function head(reply: ExplainReply): string[] {
   ]
 }
 
-/** By which keys, and until when the first of their signatures is good. */
-function signedText(signatures: ExplainReply['answer']['signatures']): string {
-  const keys = new Set(
-    signatures.map(({ keyTag, algorithm, zone }) => `key ${keyTag} (algorithm ${algorithm}) of ${zone}`),
-  )
-  const [first] = signatures.map(({ expiresAt }) => expiresAt).sort()
-  return `by ${[...keys].join(', ')}; good until ${first}`
+/** Which records, by which key, and when that is good. */
+function signedText({
+  name,
+  type,
+  keyTag,
+  algorithm,
+  zone,
+  beginsAt,
+  expiresAt,
+}: ExplainReply['answer']['signatures'][number]): string {
+  return `${name} ${type} by key ${keyTag} (algorithm ${algorithm}) of ${zone}; good from ${beginsAt} until ${expiresAt}`
+}
+
+/** By what the keys of a zone are believed. */
+function chainText({ zone, keys, parent, ds }: ExplainReply['answer']['chain'][number]): string {
+  const each = keys.map(({ tag, algorithm, role, published, hasDs }) => {
+    const state = published ? '' : ', not published'
+    return `${role === 'none' ? 'key' : role} ${tag} (algorithm ${algorithm}${hasDs === true ? `, DS in ${parent}` : ''}${state})`
+  })
+  const unknown = ds.filter((tag) => !keys.some((key) => key.tag === tag))
+  const others = unknown.length === 0 ? '' : `; ${parent} has DS of other keys: ${unknown.join(', ')}`
+  const lacks = parent !== null && ds.length === 0 ? `; ${parent} has no DS of them, so nobody validates` : ''
+  return `${zone}: ${each.join(', ')}${others}${lacks}`
 }
 
 /** Why weights are not what somebody's files say. */

@@ -67,6 +67,8 @@ const reply: ExplainReply = {
     records: [{ name: 'www.example.test.', ttl: 5, type: 'A', data: '192.0.2.1' }],
     authority: [],
     signatures: [],
+    proofs: [],
+    chain: [],
   },
   place: {
     continent: 'EU',

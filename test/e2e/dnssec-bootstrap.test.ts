@@ -130,7 +130,13 @@ t.test('a zone is told of under its name servers, as long as that can be proved'
   )
   t.notMatch(await pooldns(daemon, 'export'), '_dsboot')
   const explained = await pooldns(daemon, 'explain', signalOf('a.example', ns1), 'CDS')
-  t.match(explained, 'CDS')
+  t.match(
+    explained,
+    /Signed +_dsboot\.a\.example\._signal\.ns1\.host\.test\. CDS by key \d+ \(algorithm 13\) of host\.test\.; good from 2.* until 2/,
+  )
+  t.match(explained, /Chain +host\.test: csk \d+ \(algorithm 13\)\n/)
+  const denied = await pooldns(daemon, 'explain', 'nope.host.test', 'A')
+  t.match(denied, /Proof +\S+ NSEC \S/)
 
   const last = await serial(daemon, 'host.test')
   await put(daemon, '/v1/zones/b.example', zoneOf([`${ns1}.`]))
@@ -286,4 +292,8 @@ t.test('they end when the parent has a DS, and follow the keys until then', asyn
   await eventually(async () => ((await ask(daemon, signalOf(apex, ns1), cds)).length > 0 ? undefined : true))
   await expects(t, daemon, apex, ns1, false)
   t.match(await pooldns(daemon, 'dnssec', 'status', apex), 'its parent has a DS since')
+  t.match(
+    await pooldns(daemon, 'explain', `${apex}`, 'SOA'),
+    /Chain +a\.example: csk \d+ \(algorithm 13, DS in example\).*\nChain +example: csk \d+ \(algorithm 13\)\n/,
+  )
 })

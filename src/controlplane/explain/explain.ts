@@ -9,7 +9,7 @@
 import type { PlanWalk } from '../../dataplane/image/plan.ts'
 import { leavesOf } from '../../dataplane/image/plan-tree.ts'
 import { rcodeName, types } from '../../dataplane/wire/constants.ts'
-import { enclosingHostnames, formatName } from '../../dataplane/wire/name.ts'
+import { enclosingHostnames, formatName, parseHostname } from '../../dataplane/wire/name.ts'
 import { formatRdata, typeName } from '../../dataplane/wire/rdata.ts'
 import type { Catalog } from '../catalog/catalog.ts'
 import { type DnsRecord, decodeSections } from '../dns-client/message.ts'
@@ -19,6 +19,7 @@ import type { AddressText, Pool } from '../model/pool.ts'
 import type { Service } from '../model/service.ts'
 import { judgeAbsent, type MemberJudgement, type PoolJudgement } from '../steering/judge.ts'
 import type { PoolAnswer, Selections } from '../steering/selection.ts'
+import { chainOf } from './chain.ts'
 import type {
   AnswerText,
   AnswerTrace,
@@ -60,8 +61,15 @@ export async function explain(question: ExplainQuestion, sources: ExplainSources
     const selections = publisher.selectionsInSlot(walk.plan)
     return selections === undefined ? [] : [explainService(selections, walk, read.records, sources)]
   })
-  const answer = { ...read, byChance: services.some(({ byChance }) => byChance) }
   const zoneOf = (name: string) => zoneFor(catalog, name, question.type)
+  const signers = new Set(read.signatures.map(({ zone }) => parseHostname(zone)))
+  const above = (name: string) => zoneFor(catalog, name, 'DS')
+  const links = [...signers].flatMap((zone) =>
+    chainOf(catalog, zone, above, (each) => sources.answer(each), question.client),
+  )
+  // Chains of several zones meet.
+  const chain = [...new Map(links.map((link) => [link.zone, link])).values()]
+  const answer = { ...read, chain, byChance: services.some(({ byChance }) => byChance) }
   const why = describeAnswer({
     question,
     answer,
@@ -85,16 +93,18 @@ function zoneFor({ zones }: Catalog, name: string, type: string): string | null 
   return above ?? apexes[0] ?? null
 }
 
-/** What signs and proves, which is not what was asked for. */
-const proving: ReadonlySet<number> = new Set([types.rrsig, types.nsec, types.nsec3])
+/** What proves that something is not there. */
+const denying: ReadonlySet<number> = new Set([types.nsec, types.nsec3])
 
-function readAnswer({ message, scope }: AnswerTrace, asked: string): Omit<AnswerText, 'byChance'> {
+function readAnswer({ message, scope }: AnswerTrace, asked: string): Omit<AnswerText, 'byChance' | 'chain'> {
   const { answers, authorities } = decodeSections(message)
   const ttls = (answers.length > 0 ? answers : authorities).map(({ ttlSeconds }) => ttlSeconds)
   const all = [...answers, ...authorities]
-  // What proves that something is not there is left to those who validate.
+  // What signs and proves is not what was asked for.
+  const isProof = ({ type }: DnsRecord) => denying.has(type) && typeName(type) !== asked
+  const isSignature = ({ type }: DnsRecord) => type === types.rrsig && asked !== 'RRSIG'
   const shown = (records: readonly DnsRecord[]) =>
-    records.filter(({ type }) => !proving.has(type) || typeName(type) === asked).map(recordText)
+    records.filter((record) => !isProof(record) && !isSignature(record)).map(recordText)
   return {
     // The low four bits say it all for an answer.
     rcode: rcodeName(message[3]! & 0x0f),
@@ -104,6 +114,7 @@ function readAnswer({ message, scope }: AnswerTrace, asked: string): Omit<Answer
     records: shown(answers),
     authority: shown(authorities),
     signatures: all.filter(({ type }) => type === types.rrsig).map(signatureText),
+    proofs: all.filter(isProof).map(recordText),
   }
 }
 
@@ -121,6 +132,7 @@ function signatureText({ owner, rdata }: DnsRecord): SignatureText {
     keyTag: octets.readUInt16BE(16),
     algorithm: octets[2]!,
     ttl: octets.readUInt32BE(4),
+    beginsAt: new Date(1000 * octets.readUInt32BE(12)).toISOString(),
     expiresAt: new Date(1000 * octets.readUInt32BE(8)).toISOString(),
   }
 }

@@ -41,9 +41,36 @@ const SignatureView = Type.Object({
   keyTag: Type.Integer(),
   algorithm: Type.Integer(),
   ttl: Type.Integer({ description: 'the most that the TTL may be' }),
+  beginsAt: Type.String({ format: 'date-time' }),
   expiresAt: Type.String({ format: 'date-time' }),
 })
 export type SignatureText = Static<typeof SignatureView>
+
+const LinkView = Type.Object({
+  zone: Type.String(),
+  keys: Type.Array(
+    Type.Object({
+      tag: Type.Integer(),
+      algorithm: Type.Integer(),
+      role: Type.Unsafe<'csk' | 'ksk' | 'zsk' | 'none'>({
+        type: 'string',
+        enum: ['csk', 'ksk', 'zsk', 'none'],
+        description: 'what it signs now: all, keys, the rest, or nothing',
+      }),
+      published: Type.Boolean(),
+      hasDs: Type.Unsafe<boolean | null>({
+        type: ['boolean', 'null'],
+        description: 'whether the zone above has its DS; null where that is not ours',
+      }),
+    }),
+  ),
+  parent: Type.Unsafe<string | null>({
+    type: ['string', 'null'],
+    description: 'the zone above, where it is ours; else null',
+  }),
+  ds: Type.Array(Type.Integer(), { description: 'tags of the DS that the zone above has for it' }),
+})
+export type LinkText = Static<typeof LinkView>
 
 export const AnswerView = Type.Object({
   rcode: Type.String({ description: 'such as NOERROR or NXDOMAIN' }),
@@ -58,6 +85,13 @@ export const AnswerView = Type.Object({
   authority: Type.Array(RecordView),
   signatures: Type.Array(SignatureView, {
     description: 'of those records, for who asks for them; none where the zone is not signed',
+  }),
+  proofs: Type.Array(RecordView, {
+    description: 'NSEC or NSEC3 that prove that something is not there, for who asks for them',
+  }),
+  chain: Type.Array(LinkView, {
+    description:
+      'the zones whose keys lead to the signatures, from the one that signs upwards, as far as they are ours',
   }),
 })
 export type AnswerText = Static<typeof AnswerView>

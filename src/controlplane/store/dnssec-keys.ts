@@ -110,6 +110,7 @@ export async function followSigning(write: Write, before: ZoneHead | null, after
       `zone ${apex} can't be signed with nsec3: the hashes in the place of its names would be longer than names may be`,
     )
   }
+  await checkForeignKeys(write.tx, apex, was, is)
   if (was === null) {
     for (const role of rolesOf(is)) await activate(write, apex, is.algorithm, role)
   } else await checkSettings(write, apex, was, is)
@@ -119,6 +120,39 @@ export async function followSigning(write: Write, before: ZoneHead | null, after
 /** The keys that a zone is signed by. */
 export function rolesOf({ keys }: Pick<ZoneSigning, 'keys'>): readonly KeyRole[] {
   return keys === 'split' ? ['ksk', 'zsk'] : ['csk']
+}
+
+/**
+ * Each algorithm that the DNSKEY set has must sign all of the zone (RFC 4035 section 2.2), so all who sign it do so by the same (RFC 8901
+ * section 5). Only what is new is judged, so that what was written before can be written again.
+ */
+async function checkForeignKeys(
+  tx: Tx,
+  apex: string,
+  was: ZoneSigning | null,
+  is: ZoneSigning,
+): Promise<void> {
+  const before = new Set(was?.foreignKeys)
+  const added = is.foreignKeys.filter((key) => !before.has(key))
+  if (added.length === 0) return
+  const other = added.find((key) => key.split(' ')[2] !== String(is.algorithm))
+  if (other !== undefined) {
+    throw new ControlError(
+      'conflict',
+      `zone ${apex} is signed by algorithm ${is.algorithm}, and can't list a key of algorithm ${other.split(' ')[2]} in foreignKeys: whoever ` +
+        'validates may ask for a signature of each algorithm that there is a DNSKEY of, and this server makes none by that one. All who sign ' +
+        'the zone do so by the same algorithm',
+    )
+  }
+  const [open] = await tx
+    .select({ algorithm: dnssecRollovers.algorithm })
+    .from(dnssecRollovers)
+    .where(eq(dnssecRollovers.apex, apex))
+  if (open?.algorithm)
+    throw new ControlError(
+      'conflict',
+      `zone ${apex} goes from one algorithm to another: list keys of others in foreignKeys once that is over`,
+    )
 }
 
 /** What of the signing of a zone may be changed without a rollover. Throws `conflict` for the rest. */

@@ -123,6 +123,11 @@ export async function startRollover(
   const { algorithm = was.algorithm, keys = was.keys } = wanted
   const is = { ...was, algorithm, keys }
   const changes = algorithm !== was.algorithm || keys !== was.keys
+  if (algorithm !== was.algorithm && was.foreignKeys.length > 0)
+    throw refusal(
+      apex,
+      'has keys of others in foreignKeys, who would go on by the former algorithm: take those out before, and list their new keys afterwards',
+    )
   const roles = rolesOf(was).filter((role) => wanted.role === undefined || role === wanted.role)
   if (roles.length === 0)
     throw refusal(apex, `has no ${wanted.role}: its keys are ${rolesOf(was).join(' and ')}`)

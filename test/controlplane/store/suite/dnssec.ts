@@ -1,9 +1,11 @@
 import { sql } from '../../../../schema/drizzle.ts'
+import { beginRollover, moveRollover } from '../../../../src/controlplane/dnssec/rollover-machine.ts'
 import { makeKeyParts, sealKey } from '../../../../src/controlplane/dnssec/zone-key.ts'
 import { type Denial, plainSigning, signingOf } from '../../../../src/controlplane/model/dnssec.ts'
 import { listAudit } from '../../../../src/controlplane/store/audit.ts'
 import { importKey, readActiveKeys } from '../../../../src/controlplane/store/dnssec-keys.ts'
 import { putPool } from '../../../../src/controlplane/store/pools.ts'
+import { changeRollover, startRollover } from '../../../../src/controlplane/store/rollovers.ts'
 import { putRrset } from '../../../../src/controlplane/store/rrsets.ts'
 import { deleteService, putService } from '../../../../src/controlplane/store/services.ts'
 import {
@@ -62,6 +64,39 @@ export const dnssecSuite: Suite = async (t, database) => {
     const refusal = await refused(t, 'conflict', signing('nsec3'))
     t.match(refusal.message, /can't be signed with nsec3: the hashes in the place of its names/)
     await put(database, (write) => deleteZone(write, long.apex, {}))
+  })
+
+  await t.test('keys of others are of the algorithm of the zone', async (t) => {
+    const several = 'several.test'
+    await put(database, (write) => putZone(write, { ...plain, apex: several, dnssec: plainSigning }, {}))
+    const key = (algorithm: number) => `256 3 ${algorithm} ${Buffer.alloc(64, algorithm).toString('base64')}`
+    const list = (...foreignKeys: string[]) =>
+      put(database, (write) => putSigning(write, several, { ...plainSigning, foreignKeys }, {}))
+    for (const keys of [[key(15)], [key(13), key(15)], [key(8)]])
+      t.match(
+        (await refused(t, 'conflict', list(...keys))).message,
+        /can't list a key of algorithm (?:15|8) in foreignKeys/,
+      )
+    await list(key(13))
+    const roll = (algorithm?: 15) =>
+      put(database, (write) =>
+        startRollover(write, several, { goal: 'keys', ...(algorithm && { algorithm }) }, {}, beginRollover),
+      )
+    t.match((await refused(t, 'conflict', roll(15))).message, /has keys of others in foreignKeys/)
+    await list()
+    await roll(15)
+    const both = { ...plainSigning, algorithm: 15 as const }
+    const listed = put(database, (write) =>
+      putSigning(write, several, { ...both, foreignKeys: [key(15)] }, {}),
+    )
+    t.match((await refused(t, 'conflict', listed)).message, /goes from one algorithm to another/)
+    await put(database, (write) =>
+      changeRollover(write, several, null, ({ rollover, signing, cachedUntil, nowMs }) =>
+        moveRollover(rollover, { kind: 'cancel' }, { ...signing, cachedUntil }, Math.round(nowMs)),
+      ),
+    )
+    await put(database, (write) => endSigning(write, several, {}))
+    await put(database, (write) => deleteZone(write, several, {}))
   })
 
   await t.test('nobody else writes what signing makes', async (t) => {
