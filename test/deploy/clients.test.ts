@@ -10,6 +10,7 @@ import { networkInterfaces, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import t, { type Test } from 'tap'
+import { put } from '../e2e/fixture.ts'
 import { type DaemonProcess, startDaemonProcess } from '../support/daemon.ts'
 import { freePort } from '../support/free-port.ts'
 import { findProgram, missingPrograms, startProgram } from '../support/program.ts'
@@ -192,12 +193,8 @@ async function asked({ transport, family }: Way): Promise<number> {
 }
 
 async function configure(): Promise<void> {
-  const put = async (path: string, json: unknown) => {
-    const response = await daemon.request(path, { method: 'PUT', json })
-    if (!response.ok) throw new Error(`${path}: ${await response.text()}`)
-  }
   const text = 'x'.repeat(100)
-  await put('/v1/zones/example.test', {
+  await put(daemon, '/v1/zones/example.test', {
     soa: { mname: 'ns1.example.test.', rname: 'hostmaster.example.test.' },
     rrsets: [
       { name: '@', type: 'NS', data: ['ns1.example.test.'] },
@@ -206,6 +203,6 @@ async function configure(): Promise<void> {
       { name: 'long', type: 'TXT', data: Array.from({ length: longTexts }, (_, i) => `"${text}${i}"`) },
     ],
   })
-  await put('/v1/pools/web', { members: { one: { address: '192.0.2.1' } } })
-  await put('/v1/services/www.example.test', { pools: ['web'] })
+  await put(daemon, '/v1/pools/web', { members: { one: { address: '192.0.2.1' } } })
+  await put(daemon, '/v1/services/www.example.test', { pools: ['web'] })
 }

@@ -5,6 +5,7 @@ import { once } from 'node:events'
 import { text } from 'node:stream/consumers'
 import { setTimeout as delay } from 'node:timers/promises'
 import t from 'tap'
+import { put } from '../e2e/fixture.ts'
 import { startDaemonProcess } from '../support/daemon.ts'
 import { onPorts, pageBlocks } from '../support/pages.ts'
 import { patience } from '../support/patience.ts'
@@ -17,24 +18,24 @@ const snippet = pageBlocks('docs/metrics.md').find(({ text }) => text.startsWith
 t.test('a scraped daemon', { skip }, async (t) => {
   const daemon = await startDaemonProcess({ env: { POOLDNS_RESOLVERS: '127.0.0.1:9' } })
   t.teardown(() => daemon.stop())
-  await daemon.request('/v1/zones/example.test', {
-    method: 'PUT',
-    json: {
-      soa: { mname: 'ns1.example.test.', rname: 'hostmaster.example.test.' },
-      rrsets: [
-        { name: '@', type: 'NS', data: ['ns1.example.test.'] },
-        { name: 'ns1', type: 'A', data: ['192.0.2.53'] },
-      ],
-    },
+  await put(daemon, '/v1/zones/example.test', {
+    soa: { mname: 'ns1.example.test.', rname: 'hostmaster.example.test.' },
+    rrsets: [
+      { name: '@', type: 'NS', data: ['ns1.example.test.'] },
+      { name: 'ns1', type: 'A', data: ['192.0.2.53'] },
+    ],
   })
   // A member that can't be up, so that transitions and failures have series.
-  await daemon.request('/v1/monitors/quick', {
-    method: 'PUT',
-    json: { port: 9, interval: '1s', timeout: '1s', recheck: '50ms', fall: 1 },
+  await put(daemon, '/v1/monitors/quick', {
+    port: 9,
+    interval: '1s',
+    timeout: '1s',
+    recheck: '50ms',
+    fall: 1,
   })
   const members = { one: { address: '192.0.2.1', probe: { address: '127.0.0.1' } } }
-  await daemon.request('/v1/pools/web', { method: 'PUT', json: { monitor: 'quick', members } })
-  await daemon.request('/v1/services/www.example.test', { method: 'PUT', json: { pools: ['web'] } })
+  await put(daemon, '/v1/pools/web', { monitor: 'quick', members })
+  await put(daemon, '/v1/services/www.example.test', { pools: ['web'] })
   await daemon.line(({ member, to }) => member === 'one' && to === 'down')
   const resolver = new Resolver({ timeout: 60_000, tries: 3 })
   resolver.setServers([`127.0.0.1:${daemon.dns.port}`])

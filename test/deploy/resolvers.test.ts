@@ -5,6 +5,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
+import { put } from '../e2e/fixture.ts'
 import { type DaemonProcess, startDaemonProcess } from '../support/daemon.ts'
 import { freePort } from '../support/free-port.ts'
 import { onPorts, pageBlocks } from '../support/pages.ts'
@@ -71,12 +72,8 @@ remote-control:
 }
 
 async function configure(daemon: DaemonProcess): Promise<void> {
-  const put = async (path: string, json: unknown) => {
-    const response = await daemon.request(path, { method: 'PUT', json })
-    if (!response.ok) throw new Error(`${path}: ${await response.text()}`)
-  }
   const text = 'x'.repeat(100)
-  await put('/v1/zones/example.test', {
+  await put(daemon, '/v1/zones/example.test', {
     soa: { mname: 'ns1.example.test.', rname: 'hostmaster.example.test.' },
     rrsets: [
       { name: '@', type: 'NS', data: ['ns1.example.test.'] },
@@ -86,8 +83,8 @@ async function configure(daemon: DaemonProcess): Promise<void> {
       { name: 'long', type: 'TXT', data: Array.from({ length: 30 }, (_, index) => `"${text}${index}"`) },
     ],
   })
-  await put('/v1/pools/web', {
+  await put(daemon, '/v1/pools/web', {
     members: { one: { address: '192.0.2.1' }, two: { address: '192.0.2.2' } },
   })
-  await put('/v1/services/www.example.test', { pools: ['web'] })
+  await put(daemon, '/v1/services/www.example.test', { pools: ['web'] })
 }

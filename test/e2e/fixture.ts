@@ -8,10 +8,23 @@ import { patienceMs } from '../support/patience.ts'
 
 export const soa = { mname: 'ns1.example.test.', rname: 'hostmaster.example.test.' }
 
-/** PUTs a resource; throws with the reply when it is not a success. */
+/** PUTs a resource, and waits until DNS is answered by it; throws with the reply when it is not a success. */
 export async function put(daemon: DaemonProcess, path: string, json: unknown): Promise<void> {
   const response = await daemon.request(path, { method: 'PUT', json })
   if (!response.ok) throw new Error(`PUT ${path}: ${response.status} ${await response.text()}`)
+  // A write waits for that by itself, but for five seconds only, and a busy machine may take longer.
+  if (response.headers.get('pooldns-published') === 'pending') await serves(daemon, revisionOf(response))
+}
+
+const revisionOf = (response: Response) => Number(response.headers.get('etag')!.replaceAll('"', ''))
+
+/** Waits until the node answers by a revision, or a later one. */
+async function serves(daemon: DaemonProcess, revision: number): Promise<void> {
+  await eventually(async () => {
+    const metrics = await (await fetch(`${daemon.http}/metrics`)).text()
+    const served = /^pooldns_config_revision (\d+)$/m.exec(metrics)?.[1]
+    return Number(served) >= revision ? true : undefined
+  })
 }
 
 export interface Backend extends AsyncDisposable {
