@@ -249,8 +249,16 @@ t.test('two nodes that share a server', { skip }, async (t) => {
     t.comment(`the slowest of ${slow.length} reads took ${Math.round(Math.max(...slow))} ms`)
   })
 
+  for (const { lines } of [one, two]) {
+    // A busy machine may find it away more often than it was.
+    const told = lines.flatMap(({ msg }) => (/^the shared cache is (away|back)/.test(msg ?? '') ? [msg] : []))
+    t.ok(told.length >= 4, `the log is told: ${told.join(', ')}`)
+    t.ok(
+      told.every((msg, index) => msg !== told[index - 1]),
+      'once each time',
+    )
+  }
   const said = [...one.lines, ...two.lines].map((line) => JSON.stringify(line))
-  t.ok(said.filter((line) => line.includes('the shared cache')).length <= 8, 'the log is told once each time')
   t.notMatch(said.join('\n'), /hunter2/)
 })
 

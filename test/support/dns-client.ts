@@ -177,6 +177,22 @@ export interface Endpoint {
   readonly port: number
 }
 
+/** A response may leave the question out. */
+function isResponseTo(response: Buffer, request: Buffer): boolean {
+  const [question, asked] = [questionOf(response), questionOf(request)]
+  const isTheirs = question === null || asked === null || question.equals(asked)
+  return response.readUInt16BE(0) === request.readUInt16BE(0) && isTheirs
+}
+
+/** The first, as it stands in the message. */
+function questionOf(message: Buffer): Buffer | null {
+  const start = 12
+  if (message.readUInt16BE(4) === 0) return null
+  let end = start
+  while (message[end] !== 0) end += message[end]! + 1
+  return message.subarray(start, end + 5)
+}
+
 /** A UDP client with a socket, and so a source port, of its own. */
 export class UdpClient implements AsyncDisposable {
   readonly #socket: UdpSocket
@@ -224,11 +240,17 @@ export class UdpClient implements AsyncDisposable {
     return this.next()
   }
 
-  /** As `exchange`, but sends again every `retryMs` until there is a response, for when a worker may be gone. */
+  /**
+   * As `exchange`, but sends again every `retryMs` until there is a response, for when a worker may be gone. What comes late, or twice, to
+   * an earlier query of another id or question is passed over.
+   */
   async insist(octets: Uint8Array, retryMs = 100): Promise<Buffer> {
+    this.send(octets)
     const timer = setInterval(() => this.send(octets), retryMs)
     try {
-      return await this.exchange(octets)
+      let response = await this.next()
+      while (!isResponseTo(response, Buffer.from(octets))) response = await this.next()
+      return response
     } finally {
       clearInterval(timer)
       this.#received.length = 0
