@@ -4,8 +4,9 @@
  */
 
 import type { ZoneImage } from '../../dataplane/image/image.ts'
-import { nameOf, rdataOf } from '../../dataplane/image/image-contents.ts'
+import { isBelow, nameOf, rdataOf } from '../../dataplane/image/image-contents.ts'
 import type { WireRrset } from '../../dataplane/image/rrset-encoder.ts'
+import { labelCount } from '../../dataplane/wire/name.ts'
 import { compareHashes, hashWords } from '../../dataplane/wire/owner-hash.ts'
 import type { ChangedChain } from './chain-edit.ts'
 import type { EditedNames, NodeRrsets } from './edited-names.ts'
@@ -98,11 +99,11 @@ function wantedOf(image: ZoneImage, names: EditedNames, chain: Runs) {
       wanted.set(keyOf(above), { name: above, owner: null })
     }
   }
-  const lost = new Set<string>()
+  const lost = new Map<string, Uint8Array>()
   for (const key of doubtful) {
     const each = wanted.get(key)!
     if (filled.has(key)) each.owner = emptyOwner(each.name)
-    else if (chain.find(hashOf(each.name)) >= 0) lost.add(key)
+    else if (chain.find(hashOf(each.name)) >= 0) lost.set(key, each.name)
   }
   for (const key of stillFilled(image, names, lost))
     wanted.get(key)!.owner = emptyOwner(wanted.get(key)!.name)
@@ -110,15 +111,20 @@ function wantedOf(image: ZoneImage, names: EditedNames, chain: Runs) {
 }
 
 /** Of names of a zone that own nothing, those that have others than edited names below them. */
-function stillFilled(image: ZoneImage, names: EditedNames, doubtful: Set<string>): string[] {
-  const found: string[] = []
-  for (let node = 0; node < image.nodeCount && doubtful.size > 0; node++) {
+function stillFilled(
+  image: ZoneImage,
+  names: EditedNames,
+  doubtful: ReadonlyMap<string, Uint8Array>,
+): ReadonlySet<string> {
+  const found = new Set<string>()
+  const left = Array.from(doubtful, ([key, name]) => ({ key, name, labels: labelCount(name) }))
+  for (let node = 0; node < image.nodeCount && found.size < left.length; node++) {
+    if (!left.some(({ name, labels }) => isBelow(image, node, name, labels))) continue
     const isOwner = image.rrsetCount(node) > 0 || image.service(node) >= 0
     const isHidden = !isOwn(image.cut(node), node) || !isOwn(image.dname(node), node)
     if (!isOwner || isHidden) continue
-    const name = nameOf(image, node)
-    if (names.has(name)) continue
-    for (const above of names.above(name)) if (doubtful.delete(keyOf(above))) found.push(keyOf(above))
+    if (names.has(nameOf(image, node))) continue
+    for (const { key, name, labels } of left) if (isBelow(image, node, name, labels)) found.add(key)
   }
   return found
 }

@@ -8,6 +8,18 @@ export function nameOf(image: ZoneImage, node: number): Uint8Array {
   return image.bytes.slice(image.name(node), image.name(node) + image.nameLength(node))
 }
 
+/** Whether a node lies below a name, in lower-cased wire form, of so many labels. */
+export function isBelow(image: ZoneImage, node: number, name: Uint8Array, labels: number): boolean {
+  if (image.labels(node) <= labels) return false
+  const { bytes } = image
+  const at = image.name(node)
+  const start = at + image.nameLength(node) - name.length
+  for (let i = 0; i < name.length; i++) if (bytes[start + i] !== name[i]) return false
+  let label = at
+  while (label < start) label += bytes[label]! + 1
+  return label === start
+}
+
 /** TTL in seconds of an RRset. */
 export function ttlOf(image: ZoneImage, rrset: number): number {
   const at = image.wire(rrset) + 6

@@ -7,7 +7,7 @@ import { types } from '../../wire/constants.ts'
 import { labelCount, parentName } from '../../wire/name.ts'
 import { NameScan } from '../../wire/name-scan.ts'
 import type { ZoneImage } from '../image.ts'
-import { nameOf } from '../image-contents.ts'
+import { isBelow, nameOf } from '../image-contents.ts'
 import { isWildcard, type WireRrset } from '../rrset-encoder.ts'
 import { Splices } from './splices.ts'
 
@@ -261,7 +261,7 @@ export class PatchedNames {
     if (names.length === 0) return
     const image = this.#image
     for (let node = 0; node < image.nodeCount; node++)
-      if (wanted(node) && names.some((above) => isBelow(image, node, above))) yield node
+      if (wanted(node) && names.some((above) => isBelow(image, node, above.name, above.labels))) yield node
   }
 
   #nodeOf(name: Uint8Array): number {
@@ -279,14 +279,3 @@ export const isThere = (name: PatchedName) => isOwner(name) || name.isAbove
 export const wildcardOf = (name: Uint8Array) => Uint8Array.of(1, 0x2a, ...name)
 
 export const keyOf = (name: Uint8Array) => Buffer.from(name).toString('latin1')
-
-function isBelow(image: ZoneImage, node: number, { name, labels }: PatchedName): boolean {
-  if (image.labels(node) <= labels) return false
-  const { bytes } = image
-  const at = image.name(node)
-  const start = at + image.nameLength(node) - name.length
-  for (let i = 0; i < name.length; i++) if (bytes[start + i] !== name[i]) return false
-  let label = at
-  while (label < start) label += bytes[label]! + 1
-  return label === start
-}
