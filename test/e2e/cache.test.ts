@@ -250,9 +250,9 @@ t.test('two nodes that share a server', { skip }, async (t) => {
   })
 
   for (const { lines } of [one, two]) {
-    // A busy machine may find it away more often than it was.
+    // Once a minute at the most, and a busy machine may find it away more often than it was.
     const told = lines.flatMap(({ msg }) => (/^the shared cache is (away|back)/.test(msg ?? '') ? [msg] : []))
-    t.ok(told.length >= 4, `the log is told: ${told.join(', ')}`)
+    t.ok(told.length >= 2, `the log is told: ${told.join(', ')}`)
     t.ok(
       told.every((msg, index) => msg !== told[index - 1]),
       'once each time',

@@ -50,7 +50,8 @@ export const questions: readonly (readonly [name: string, type: string, said: st
 export function damaged(lines: readonly string[], type: string): string[] {
   const at = lines.findIndex((line) => new RegExp(`\\sRRSIG\\s+${type} `).test(line))
   const line = lines[at]!
-  const signature = line.lastIndexOf(' ') - 20
+  const from = line.lastIndexOf(' ') + 1
+  const signature = from + Math.floor((line.length - from) / 2)
   const changed = line[signature] === 'A' ? 'B' : 'A'
   return lines.with(at, line.slice(0, signature) + changed + line.slice(signature + 1))
 }

@@ -1,18 +1,19 @@
 /**
  * A signed zone with every kind of content and of service, judged by zonemaster, as registries judge zones: from a root on, in a network of
  * their own, where a second server is the root and has the DS. For both algorithms and both ways to deny. Nothing is as bad as a warning that
- * this server could mend; with another DS at the parent, it is found.
+ * this server could mend; a changed octet of a signature is found, and so is another DS at the parent.
  */
 import { execFile } from 'node:child_process'
 import { rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import t, { type Test } from 'tap'
 import { type DaemonProcess, startDaemonProcess } from '../support/daemon.ts'
 import { temporaryDataFolder } from '../support/kept.ts'
 import { startNameServerNetwork } from '../support/name-server-network.ts'
 import { withoutNetworks } from '../support/network.ts'
-import { missingPrograms } from '../support/program.ts'
+import { missingPrograms, startProgram } from '../support/program.ts'
 import { rrsets } from './dnssec-fixture.ts'
 import { put, soa } from './fixture.ts'
 import { pools } from './signed-services.ts'
@@ -23,6 +24,8 @@ const skip = missingPrograms('zonemaster-cli') || (await withoutNetworks())
 
 /** Public addresses: zonemaster finds fault with others. */
 const root = ['9.9.1.1', '2620:fe:1::1']
+/** What is asked by this one has another octet in its first signature. */
+const changing = '9.9.4.1'
 const servers = { ns1: ['9.9.2.1', '2620:fe:2::1'], ns2: ['9.9.3.1', '2620:fe:3::1'] }
 
 /** All but what is no matter of the server: names for addresses, and whose networks they are of, which nobody here can say. */
@@ -52,8 +55,15 @@ interface World {
   readonly hints: string
 }
 
-/** @param only the tests that are run */
-async function found({ through, hints }: World, only: readonly string[] = tests): Promise<Found[]> {
+/**
+ * @param only the tests that are run
+ * @param undelegated arguments that take the place of what the parent says
+ */
+async function found(
+  { through, hints }: World,
+  only: readonly string[] = tests,
+  undelegated: readonly string[] = [],
+): Promise<Found[]> {
   const [program, ...args] = [
     ...through,
     'zonemaster-cli',
@@ -65,7 +75,9 @@ async function found({ through, hints }: World, only: readonly string[] = tests)
     hints,
   ]
   const chosen = only.flatMap((name) => ['--test', name])
-  const { stdout } = await execute(program!, [...args, ...chosen, apex], { maxBuffer: 1 << 24 })
+  const { stdout } = await execute(program!, [...args, ...chosen, ...undelegated, apex], {
+    maxBuffer: 1 << 24,
+  })
   const said = JSON.parse(stdout) as Found[] | { readonly results: Found[] }
   return 'results' in said ? said.results : said
 }
@@ -73,7 +85,7 @@ async function found({ through, hints }: World, only: readonly string[] = tests)
 async function setUp(t: Test) {
   const folder = await temporaryDataFolder('pooldns-zonemaster-')
   t.teardown(() => rm(folder, { recursive: true, force: true }))
-  const network = await startNameServerNetwork([...root, ...Object.values(servers).flat()])
+  const network = await startNameServerNetwork([...root, changing, ...Object.values(servers).flat()])
   t.teardown(() => network[Symbol.asyncDispose]())
   const start = async (addresses: readonly string[], port: number) => {
     const dns = addresses.map((address) => `${address.includes(':') ? `[${address}]` : address}:53`).join(',')
@@ -134,9 +146,15 @@ const path = `/v1/zones/${apex}/dnssec`
 async function sign(above: DaemonProcess, daemon: DaemonProcess, dnssec: object): Promise<void> {
   const response = await daemon.request(path, { method: 'PATCH', json: { enabled: true, ...dnssec } })
   if (!response.ok) throw new Error(await response.text())
-  const { status } = (await response.json()) as { status: { keys: { ds: string; atParent: boolean }[] } }
-  const data = status.keys.filter(({ atParent }) => atParent).map(({ ds }) => ds)
-  await put(above, `/v1/zones/@/rrsets/${apex}/DS`, { ttl: '1h', data })
+  await put(above, `/v1/zones/@/rrsets/${apex}/DS`, { ttl: '1h', data: await dsOf(daemon) })
+}
+
+/** What the parent is to have. */
+async function dsOf(daemon: DaemonProcess): Promise<string[]> {
+  const { status } = (await (await daemon.request(path)).json()) as {
+    status: { keys: { ds: string; atParent: boolean }[] }
+  }
+  return status.keys.filter(({ atParent }) => atParent).map(({ ds }) => ds)
 }
 
 t.test('zonemaster finds nothing to say', { skip }, async (t) => {
@@ -157,6 +175,17 @@ t.test('zonemaster finds nothing to say', { skip }, async (t) => {
       )
     }
   }
+  const entry = fileURLToPath(new URL('forwarder-entry.ts', import.meta.url))
+  const [ip, ...inside] = world.through
+  await using forwarder = startProgram(ip!, [...inside, process.execPath, entry, changing, servers.ns1[0]!])
+  await forwarder.said(/started/)
+  const errors = async (address: string) => {
+    const ds = (await dsOf(daemon))[0]!.split(' ').join(',')
+    const parent = ['--ns', `${full('ns1')}/${address}`, '--ds', ds]
+    return (await found(world, ['dnssec'], parent)).filter(({ level }) => level === 'ERROR')
+  }
+  t.same(await errors(servers.ns1[0]!), [])
+  t.ok((await errors(changing)).length > 0, 'a changed octet')
   const wrong = `1 13 2 ${'AB'.repeat(32)}`
   await put(above, `/v1/zones/@/rrsets/${apex}/DS`, { ttl: '1h', data: [wrong] })
   const said = await found(world, ['dnssec'])

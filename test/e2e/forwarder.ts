@@ -4,18 +4,23 @@ import { once } from 'node:events'
 import { hostnameToWire } from '../../src/dataplane/wire/name.ts'
 import { apex } from './validators.ts'
 
+interface Address {
+  readonly host: string
+  readonly port: number
+}
+
 export interface Forwarder {
-  readonly dns: { readonly host: string; readonly port: number }
+  readonly dns: Address
   stop(): Promise<void>
 }
 
 /** The signer's name stands before each signature, whole. */
 const signer = Buffer.from(hostnameToWire(apex))
 
-export async function startForwarder(to: {
-  readonly host: string
-  readonly port: number
-}): Promise<Forwarder> {
+export async function startForwarder(
+  to: Address,
+  at: Address = { host: '127.0.0.1', port: 0 },
+): Promise<Forwarder> {
   const front = createSocket('udp4')
   const behind = new Set<ReturnType<typeof createSocket>>()
   front.on('message', (query, from) => {
@@ -29,10 +34,10 @@ export async function startForwarder(to: {
     })
     socket.send(query, to.port, to.host)
   })
-  front.bind(0, '127.0.0.1')
+  front.bind(at.port, at.host)
   await once(front, 'listening')
   return {
-    dns: { host: '127.0.0.1', port: front.address().port },
+    dns: { host: at.host, port: front.address().port },
     async stop() {
       for (const socket of behind) socket.close()
       front.close()
