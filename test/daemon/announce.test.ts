@@ -56,6 +56,7 @@ t.test(
       'gradual database-available',
       'feeds database-available',
       'rollovers database-available',
+      'bootstraps database-available',
     ])
   },
 )
@@ -103,7 +104,7 @@ t.test(
     announceTo(() => ({ ...listeners, readiness }), { contain })({ kind: 'database-available' })
     t.same(
       heard,
-      ['log', 'overrides', 'pending', 'gradual', 'feeds', 'rollovers'].map(
+      ['log', 'overrides', 'pending', 'gradual', 'feeds', 'rollovers', 'bootstraps'].map(
         (name) => `${name} database-available`,
       ),
     )

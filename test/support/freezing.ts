@@ -5,7 +5,7 @@
  */
 import { mkdtempSync, readFileSync, rmSync, unlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { basename, join } from 'node:path'
+import { join, parse } from 'node:path'
 import { isMainThread, threadName } from 'node:worker_threads'
 
 export type Way = 'busy' | 'waiting'
@@ -33,7 +33,7 @@ export function freezable(): Freezer {
 const lookEveryMs = 20
 
 function watchFolder(folder: string): void {
-  const file = join(folder, isMainThread ? basename(process.argv[1]!, '.ts') : (threadName ?? ''))
+  const file = join(folder, isMainThread ? parse(process.argv[1]!).name : (threadName ?? ''))
   const look = () => {
     let way: string
     try {

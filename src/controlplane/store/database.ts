@@ -32,7 +32,7 @@ import {
   toControlError,
   unknownOutcome,
 } from './postgres-errors.ts'
-import { lockedRevision, lockRevision, throwIfEmptied } from './revision.ts'
+import { lockedRevision, lockForWrite, lockRevision, throwIfEmptied } from './revision.ts'
 import { RowHints } from './row-hints.ts'
 import { readSchema, SchemaVersion } from './schema-version.ts'
 import { type Commit, Session } from './session.ts'
@@ -219,7 +219,7 @@ export class Database implements AsyncDisposable {
     work: (write: Write) => Promise<T>,
     accepts?: 'empty',
   ): Promise<{ revision: number; result: T }> {
-    const begin = beginOf(this.kind, readCommitted, { first: lockRevision })
+    const begin = beginOf(this.kind, readCommitted, { first: lockForWrite })
     const transaction = () =>
       this.#transaction(begin, async (session, begun) => {
         const unit = this.#unit(session.tx, by, begun)
@@ -261,7 +261,7 @@ export class Database implements AsyncDisposable {
   ): Promise<{ revision: number; result: T }> {
     const begin = beginOf(this.kind, readCommitted, { timeoutMs: longTimeoutMs })
     const locked = async (tx: Tx, staged: S, commit: Commit) => {
-      const unit = this.#unit(tx, by, tx.execute(`${lockRevision}; ${readSchema}`))
+      const unit = this.#unit(tx, by, tx.execute(`${lockForWrite}; ${readSchema}`))
       await unit.held()
       const result = await work(unit, staged)
       // It has done too much to be done again.

@@ -225,6 +225,7 @@ async function activate(
     .limit(1)
   if (known === undefined) {
     const key = write.keys.make(apex, algorithm, role, !(await hasKeys(tx)))
+    write.bringsKeys()
     write.send(tx.insert(dnssecKeys).values({ apex, ...key, role, state: 'active', since }))
   } else if (known.state !== 'active') {
     write.keys.check(apex, { ...known, algorithm })

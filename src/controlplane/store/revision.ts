@@ -14,18 +14,27 @@ export async function currentRevision(tx: Tx): Promise<number> {
 export const lockRevision =
   'select revision, to_json(config_revision) as line from config_revision for update'
 
+/** The same for a write, which learns besides whether any zone has keys: without, there is nothing that signals could follow from. */
+export const lockForWrite = `${lockRevision}; select exists (select from dnssec_keys) as "hasKeys"`
+
 interface LockedRow {
   readonly revision: string
   readonly line: { readonly database_id?: string; readonly replaces?: readonly string[] }
 }
 
-/** What `lockRevision` told, as the last but one of several statements in one message: an array, which pg's types don't know. */
-export function lockedRevision(results: unknown): { readonly revision: number; readonly identity: Identity } {
-  const { revision, line } = (results as pg.QueryResult<LockedRow>[]).at(-2)!.rows[0]!
-  return {
-    revision: Number(revision),
-    identity: { id: line.database_id ?? null, replaces: line.replaces ?? [] },
-  }
+export interface Locked {
+  readonly revision: number
+  readonly identity: Identity
+  readonly hasKeys: boolean
+}
+
+/** What `lockForWrite` told, before the last of several statements in one message: an array, which pg's types don't know. */
+export function lockedRevision(results: unknown): Locked {
+  const told = results as pg.QueryResult[]
+  const { revision, line } = (told.at(-3) as pg.QueryResult<LockedRow>).rows[0]!
+  const { hasKeys } = (told.at(-2) as pg.QueryResult<Pick<Locked, 'hasKeys'>>).rows[0]!
+  const identity = { id: line.database_id ?? null, replaces: line.replaces ?? [] }
+  return { revision: Number(revision), identity, hasKeys }
 }
 
 /** Throws `conflict` for the first revision of a database that is known to have had others, and for any of another database. */

@@ -89,6 +89,9 @@ export async function followSignals(write: Write, waits: boolean): Promise<void>
   const { signals } = write
   const { zones: changed, children: own, places } = signals
   if (changed.length + own.length + places.length === 0) return
+  // A look may be what has the zone signed.
+  await Promise.all([write.held(), write.checked()])
+  if (!write.mayHaveKeys) return
   await write.settled()
   const children = await concerned(write.tx, signals)
   if (children.length === 0) return

@@ -126,6 +126,7 @@ export class Write {
   readonly #auditRetentionMs: number
   readonly #notifies: boolean
   readonly #changes = new Map<string, ChangeEntry>()
+  #mayHaveKeys = false
   readonly #signalled = { children: new Set<string>(), places: new Set<string>() }
   readonly #audits: Deed[] = []
   readonly #history: HistoryEntry[] = []
@@ -136,13 +137,13 @@ export class Write {
   #announced = false
 
   /**
-   * @param lock the revision before, and of which database, once the lock is held
+   * @param lock the revision before, of which database, and whether any zone has keys, once the lock is held
    * @param notifies whether the server takes NOTIFY
    * @param keys makes those of zones that are to be signed
    */
   constructor(
     tx: Tx,
-    lock: PromiseLike<{ readonly revision: number; readonly identity: Identity }>,
+    lock: PromiseLike<{ readonly revision: number; readonly identity: Identity; readonly hasKeys: boolean }>,
     author: Author,
     auditRetentionMs: number,
     notifies: boolean,
@@ -155,7 +156,8 @@ export class Write {
     this.#auditRetentionMs = auditRetentionMs
     // Asked for before anything else was, so known before anything else is.
     this.#held = Promise.resolve(
-      lock.then(({ revision, identity }) => {
+      lock.then(({ revision, identity, hasKeys }) => {
+        if (hasKeys) this.#mayHaveKeys = true
         this.#revision = revision + 1
         this.#identity = identity
       }),
@@ -199,11 +201,12 @@ export class Write {
 
   /** Waits for what was sent so far, and for the looks at it: for those who write much, so that not all of it is under way at once. */
   async settled(): Promise<void> {
-    await this.#checked()
+    await this.checked()
     await Promise.all(this.#sent.splice(0))
   }
 
-  async #checked(): Promise<void> {
+  /** Waits for all looks at what was written. */
+  async checked(): Promise<void> {
     // A check may have another one awaited.
     while (this.#checks.length > 0) await Promise.all(this.#checks.splice(0))
   }
@@ -227,6 +230,16 @@ export class Write {
   concernsSignals({ child, place }: { readonly child?: string; readonly place?: string }): void {
     if (child !== undefined) this.#signalled.children.add(child)
     if (place !== undefined) this.#signalled.places.add(place)
+  }
+
+  /** Says that a zone gets keys. */
+  bringsKeys(): void {
+    this.#mayHaveKeys = true
+  }
+
+  /** Whether a zone may have keys; known once the lock is held. */
+  get mayHaveKeys(): boolean {
+    return this.#mayHaveKeys
   }
 
   /** What signals may be others of (`signals.ts`). */
@@ -311,7 +324,7 @@ export class Write {
    */
   async finish(instanceId: string, commit: () => Promise<void>): Promise<void> {
     await this.held()
-    await this.#checked()
+    await this.checked()
     if (this.heard || this.#audits.length > 0) this.send(this.#record(instanceId))
     const committed = commit()
     committed.catch(() => {})

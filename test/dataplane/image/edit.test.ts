@@ -124,6 +124,19 @@ t.test('an image that is edited again and again says what one compiled anew does
   )
 })
 
+t.test('an edit of many names lays out the zone anew, and what stays keeps its names', async (t) => {
+  const names = Array.from({ length: 200 }, (_, i) => `h${i}`)
+  const lines = names.flatMap((owner): Line[] => [
+    { owner, type: 'PTR', ttlSeconds: 60, data: [`${owner}.ptr`, 'mail.example.net.'] },
+    { owner, type: 'MINFO', ttlSeconds: 60, data: [`a.${owner} b.example.test.`] },
+  ])
+  const edited = new Set(names.slice(0, 120))
+  const owners = Array.from(edited, (owner) => parseName(owner, apex))
+  const image = new ZoneImage(editZone(compile(lines, []), apex, soaOf(2), owners).finish())
+  const wanted = lines.filter(({ owner }) => !edited.has(owner))
+  t.same(contentsOf(image), contentsOf(compile(wanted, [], 2)))
+})
+
 t.test('an edit of a zone of many names', async (t) => {
   const lines = Array.from({ length: 1000 }, (_, i) => ({
     owner: `h${i}`,
