@@ -114,7 +114,7 @@ export const rules: readonly Rule[] = [
     name: 'names of NSEC3s',
     why: 'NSD has them in its tree, so they, and what is below them, seem to exist. To whoever asks they do not (RFC 5155 section 7.2.8): Knot and we say so.',
     applies: ({ question: { world, name } }) => hashesOf(world).some((hash) => isBelowOrAt(name, hash)),
-    accepts: (of) => like(of, of.knot) || like(of, of.knotOnward),
+    accepts: (of) => like(of, of.knot) || like(of, of.knotOnward) || isOnceOfDname(of),
   },
   {
     name: 'glue below another zone',
@@ -199,6 +199,17 @@ function isPartOfChain({ ours, knot }: Case, whole: View): boolean {
     aliasesOf(ours).length === ourLongestChain &&
     knot.answer.every((rr) => typeOf(rr) === testTypes.DNAME || part.has(rr) || !known.has(rr)) &&
     (whole.tc || ours.answer.every((rr) => known.has(rr)))
+  )
+}
+
+/** Whether ours applies a DNAME once that leads below itself, and Knot's again and again. */
+function isOnceOfDname({ ours, knot }: Case): boolean {
+  return (
+    ours.rcode === noerror &&
+    hasDname(ours) &&
+    aliasesOf(ours).length < aliasesOf(knot).length &&
+    ours.authority.every(isProof) &&
+    ours.answer.every((rr) => knot.answer.includes(rr))
   )
 }
 
