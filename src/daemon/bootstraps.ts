@@ -9,7 +9,7 @@ import { askParentDs } from '../controlplane/dnssec/parent-ds.ts'
 import { askParentServers } from '../controlplane/dnssec/parent-servers.ts'
 import { defaultStaleMs } from '../controlplane/fleet/peers.ts'
 import { listSigningNodes } from '../controlplane/store/fleet.ts'
-import { endSignals, overdueSignals, signallingZones } from '../controlplane/store/signals.ts'
+import { endSignals, overdueAtOnce, overdueSignals, signallingZones } from '../controlplane/store/signals.ts'
 import { ownParentDs } from '../controlplane/store/signing.ts'
 import { monotonicClock } from '../controlplane/timing/clock.ts'
 import { PollLoop } from '../controlplane/timing/poll-loop.ts'
@@ -32,6 +32,8 @@ export class Bootstraps implements AsyncDisposable {
   readonly #loop: PollLoop
   /** When each parent is to be asked, by the steady clock. Bounded by the zones that have signals. */
   readonly #nextMs = new Map<string, number>()
+  /** The last zone that was followed up in this round; empty where one begins. */
+  #followedUp = ''
 
   constructor(ground: Ground) {
     this.#ground = ground
@@ -57,7 +59,7 @@ export class Bootstraps implements AsyncDisposable {
     if (!database.up) return false
     const { zones, overdue, nodes } = await database.read(async (tx) => ({
       zones: await signallingZones(tx),
-      overdue: await overdueSignals(tx),
+      overdue: await overdueSignals(tx, this.#followedUp),
       nodes: await listSigningNodes(tx),
     }))
     const drives = nodes.every(({ id, silentMs }) => id >= nodeId || silentMs > defaultStaleMs)
@@ -67,13 +69,16 @@ export class Bootstraps implements AsyncDisposable {
         for (const child of overdue) write.concernsSignals({ child })
       })
     }
+    // Where nothing can be done for some, the others have their turn, and those again in the next round.
+    const isMoreOverdue = overdue.length === overdueAtOnce
+    this.#followedUp = isMoreOverdue ? overdue.at(-1)! : ''
     const apexes = new Set(zones.map(({ apex }) => apex))
     for (const apex of this.#nextMs.keys()) if (!apexes.has(apex)) this.#nextMs.delete(apex)
     const nowMs = monotonicClock.nowMs()
     const due = zones.filter(({ apex }) => (this.#nextMs.get(apex) ?? 0) <= nowMs).slice(0, mostAtOnce)
     await Promise.all(due.map((zone) => this.#ask(zone)))
     // Others may be due.
-    return due.length === mostAtOnce
+    return isMoreOverdue || due.length === mostAtOnce
   }
 
   async #ask(zone: Signalling): Promise<void> {

@@ -12,7 +12,7 @@ import t, { type Test } from 'tap'
 import { type DaemonProcess, startDaemonProcess } from '../support/daemon.ts'
 import { temporaryDataFolder } from '../support/kept.ts'
 import { startNameServerNetwork } from '../support/name-server-network.ts'
-import { withoutNetworks } from '../support/network.ts'
+import { withoutNamespaces } from '../support/namespace.ts'
 import { missingPrograms, startProgram } from '../support/program.ts'
 import { rrsets } from './dnssec-fixture.ts'
 import { put, soa } from './fixture.ts'
@@ -20,7 +20,7 @@ import { pools } from './signed-services.ts'
 import { apex, full } from './validators.ts'
 
 const execute = promisify(execFile)
-const skip = missingPrograms('zonemaster-cli') || (await withoutNetworks())
+const skip = missingPrograms('zonemaster-cli') || (await withoutNamespaces())
 
 /** Public addresses: zonemaster finds fault with others. */
 const root = ['9.9.1.1', '2620:fe:1::1']

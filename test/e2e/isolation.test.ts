@@ -3,12 +3,13 @@ import { once } from 'node:events'
 import { type AddressInfo, createServer } from 'node:net'
 import t, { type Test } from 'tap'
 import { type DaemonProcess, startDaemonProcess } from '../support/daemon.ts'
-import { memberPort, type Network, startNetwork, withoutNetworks } from '../support/network.ts'
+import { withoutNamespaces } from '../support/namespace.ts'
+import { memberPort, type Network, startNetwork } from '../support/network.ts'
 import { startPostgres } from '../support/postgres.ts'
 import { ask, askUntil } from './ask.ts'
 import { eventually, put, soa } from './fixture.ts'
 
-const skip = await withoutNetworks()
+const skip = await withoutNamespaces()
 const postgres = await startPostgres()
 t.teardown(() => postgres.stop())
 

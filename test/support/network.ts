@@ -2,13 +2,8 @@
  * A network of its own for members: a namespace of the Linux kernel at the other end of a virtual cable. Its members answer
  * HTTP; the cable can be pulled, and a member taken off the network.
  */
-import { execFile, spawnSync } from 'node:child_process'
-import { promisify } from 'node:util'
-import { findProgram, startProgram } from './program.ts'
-
-const run = promisify(execFile)
-const ipProgram = findProgram('ip') ?? 'ip'
-const ip = (...args: string[]) => run(ipProgram, args)
+import { ip, startNamespace } from './namespace.ts'
+import { startProgram } from './program.ts'
 
 /** Where members listen. */
 export const memberPort = 8080
@@ -26,39 +21,11 @@ export interface Network extends AsyncDisposable {
   lose(member: number): Promise<void>
 }
 
-let networks = 0
-
-/** Why there can be no such network here; false when there can. */
-export async function withoutNetworks(): Promise<string | false> {
-  if (findProgram('ip') === null) return 'not installed: ip'
-  const name = `pooldns-try-${process.pid}`
-  try {
-    await ip('netns', 'add', name)
-    await ip('netns', 'del', name)
-    return false
-  } catch (error) {
-    return `no network namespaces: ${(error as Error).message.trim().split('\n').at(-1)}`
-  }
-}
-
-/** Addresses of a network for benchmarks (RFC 2544 appendix C.2.2), which nobody routes. At most 200 members. */
+/** At most 200 members. */
 export async function startNetwork(members: number): Promise<Network> {
-  const id = `${process.pid}x${++networks}`
-  const [namespace, here, there] = [`pooldns-${id}`, `pd${id}a`, `pd${id}b`]
-  const prefix = `198.18.${(process.pid + networks * 64) % 256}`
-  const address = (member: number) => `${prefix}.${member}`
-  // A namespace takes its end of the cable along, and so the other one.
-  const remove = () => void spawnSync(ipProgram, ['netns', 'del', namespace])
-  process.once('exit', remove)
   await using stack = new AsyncDisposableStack()
-  stack.defer(() => {
-    process.removeListener('exit', remove)
-    remove()
-  })
-  await ip('netns', 'add', namespace)
-  await ip('link', 'add', here, 'type', 'veth', 'peer', 'name', there, 'netns', namespace)
-  await ip('addr', 'add', `${prefix}.254/24`, 'dev', here)
-  await ip('link', 'set', here, 'up')
+  const { name: namespace, cable: there, prefix } = stack.use(await startNamespace())
+  const address = (member: number) => `${prefix}.${member}`
   for (let member = 1; member <= members; member++) {
     await ip('-n', namespace, 'addr', 'add', `${address(member)}/24`, 'dev', there)
   }

@@ -29,6 +29,9 @@ import { claimZone, ZoneTaken } from './zone-lock.ts'
 
 type Row = typeof dnssecSignals.$inferSelect
 
+/** Zones that one write follows up: it holds up all other writes meanwhile. */
+export const overdueAtOnce = 100
+
 /** Rows in one statement. */
 const batchSize = 1_000
 
@@ -58,14 +61,22 @@ export async function signallingZones(
     .where(isNotNull(zone))
 }
 
-/** Zones whose signals were left for later, or that were signed before there were any. */
-export async function overdueSignals(tx: Tx): Promise<string[]> {
+/**
+ * Zones whose signals were left for later, or that were signed before there were any, in the order of their apexes.
+ *
+ * @param after only those behind this apex
+ * @param most so many at the most
+ */
+export async function overdueSignals(tx: Tx, after = '', most = overdueAtOnce): Promise<string[]> {
   const { rows } = await tx.execute<{ apex: string }>(sql`
-    select child as apex from dnssec_signals where stale
-    union select z.apex from zones z join rrsets r on r.zone = z.apex and r.owner = '@' and r.type = 'NS'
-    where z.signing_algorithm is not null and z.signing_bootstrap and z.bootstrapped_at is null
-      and not exists (select from dnssec_signals s where s.child = z.apex)
-      and not exists (select from dnssec_rollovers o where o.apex = z.apex and o.goal = 'unsigned')`)
+    with overdue as (
+      select child as apex from dnssec_signals where stale
+      union select z.apex from zones z join rrsets r on r.zone = z.apex and r.owner = '@' and r.type = 'NS'
+      where z.signing_algorithm is not null and z.signing_bootstrap and z.bootstrapped_at is null
+        and not exists (select from dnssec_signals s where s.child = z.apex)
+        and not exists (select from dnssec_rollovers o where o.apex = z.apex and o.goal = 'unsigned')
+    )
+    select apex from overdue where apex collate "C" > ${after} order by apex collate "C" limit ${most}`)
   return rows.map(({ apex }) => apex)
 }
 

@@ -6,12 +6,12 @@ import { execFile } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import t from 'tap'
-import { withoutNetworks } from '../../../support/network.ts'
+import { withoutNamespaces } from '../../../support/namespace.ts'
 
 const run = promisify(execFile)
 const script = fileURLToPath(new URL('./behind-filter.ts', import.meta.url))
 
-t.test('a filter of this host, and one on the way', { skip: await withoutNetworks() }, async (t) => {
+t.test('a filter of this host, and one on the way', { skip: await withoutNamespaces() }, async (t) => {
   const [here, router] = ['h', 'r'].map((end) => `pooldns-filter-${end}-${process.pid}`) as [string, string]
   const ip = (...args: string[]) => run('ip', args)
   const inside = (name: string, ...args: string[]) => ip('netns', 'exec', name, ...args)

@@ -5,12 +5,12 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import t from 'tap'
 import { familiesOf } from '../../../../src/controlplane/health/probes/own-addresses.ts'
-import { withoutNetworks } from '../../../support/network.ts'
+import { withoutNamespaces } from '../../../support/namespace.ts'
 
 const run = promisify(execFile)
 const script = fileURLToPath(new URL('./without-network.ts', import.meta.url))
 
-t.test('nobody is judged by a host that has no way to go', { skip: await withoutNetworks() }, async (t) => {
+t.test('nobody is judged by a host that has no way to go', { skip: await withoutNamespaces() }, async (t) => {
   const name = `pooldns-none-${process.pid}`
   await run('ip', ['netns', 'add', name])
   t.teardown(() => run('ip', ['netns', 'del', name]))

@@ -118,6 +118,7 @@ export const signalsSuite: Suite = async (t, database) => {
       )
       t.same(await types(), both)
       t.same(await database.read(overdueSignals), [child])
+      t.same(await database.read((tx) => overdueSignals(tx, child)), [], 'behind it there is none')
       held.resolve()
       await others
       await put(database, async (write) => write.concernsSignals({ child }))
