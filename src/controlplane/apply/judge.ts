@@ -8,10 +8,12 @@ import type { ZoneHead } from '../model/zone.ts'
 import { lostColumns } from '../rules/feeds.ts'
 import { namesAbove, relativeOwner } from '../rules/owners.ts'
 import { aliasedServices } from '../rules/places.ts'
+import { isMadeBySigning, madeBySigning } from '../rules/signing.ts'
 import { placesOf, viewOf } from '../rules/view.ts'
 import { checkKeys, type RrsetKey } from '../rules/zone-data.ts'
 import { keysAt, type Place, type StoredConfiguration, type StoredRrsets } from '../store/configuration.ts'
 import type { Tx } from '../store/database.ts'
+import { breachesOfSigning, listMadeBySigning } from '../store/dnssec-keys.ts'
 import { feedsWithRows } from '../store/feeds.ts'
 import type { PartChange, Target } from './target.ts'
 
@@ -53,11 +55,13 @@ export async function judgeTarget(
   const around = await keysAt(tx, placesAround(placed, zoneOf, keys))
   const zones = apexes.map((apex) => ({ apex, rrsets: keys.get(apex) ?? around.get(apex) ?? [] }))
   const lost = await columnsLost(tx, target)
+  const signing = await signingProblems(tx, target)
   const problems = crossBreaches({ ...after, zones }, placed).map(toProblem)
   return {
     problems: [
       ...lost,
       ...zoneProblems(keys),
+      ...signing,
       ...newOnes(problems, { ...before, zones }).map((problem) => withCause(problem, target)),
     ],
     zoneOf,
@@ -156,6 +160,31 @@ function zoneProblems(keys: Keys): Problem[] {
   return Array.from(keys).flatMap(([apex, rrsets]) =>
     checkKeys(rrsets).map(({ message }) => ({ path: joinPath('zones', apex, 'rrsets'), message })),
   )
+}
+
+/** What its zones can't become, signed or not: it is refused when it is written, too, and is to be known before. */
+async function signingProblems(tx: Tx, { zones }: Target): Promise<Problem[]> {
+  const staying = zones.flatMap(({ name, before, after, rrsets }) => {
+    if (after === null) return []
+    return [{ apex: name, was: before?.value.dnssec ?? null, is: after.value.dnssec, rrsets }]
+  })
+  const breaches = await breachesOfSigning(tx, staying)
+  const signed = staying.filter(({ is }) => is !== null)
+  const begun = signed.flatMap(({ apex, was }) => (was === null ? [apex] : []))
+  const there = Map.groupBy(await listMadeBySigning(tx, begun), ({ zone }) => zone)
+  return [
+    ...breaches.map(({ apex, at, message }) => ({ path: joinPath('zones', apex, ...at), message })),
+    ...signed.flatMap(({ apex, rrsets }) => {
+      const goes = ({ owner, type }: RrsetKey) =>
+        rrsets.some(({ before }) => before?.owner === owner && before.type === type)
+      const stays = (there.get(apex) ?? []).filter((key) => !goes(key))
+      const comes = rrsets.flatMap(({ after }) =>
+        after !== null && isMadeBySigning(after.type) ? [after] : [],
+      )
+      const path = joinPath('zones', apex, 'rrsets')
+      return [...stays, ...comes].map(({ owner, type }) => ({ path, message: madeBySigning(owner, type) }))
+    }),
+  ]
 }
 
 /** A service that stays and loses its zone says by what. */

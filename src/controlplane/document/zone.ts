@@ -12,6 +12,7 @@ import { formatRdata, parseRdata, parseType, rdataIdentity, typeName } from '../
 import { TextError } from '../../dataplane/wire/text-error.ts'
 import type { Problem } from '../model/errors.ts'
 import type { Rrset, Soa, Zone, ZoneHead } from '../model/zone.ts'
+import { isMadeBySigning, madeBySigning } from '../rules/signing.ts'
 import { checkRrset, checkZone, type RrsetKey } from '../rules/zone-data.ts'
 import { SigningForm } from './dnssec.ts'
 import { AbsoluteName, Plain, readHostname, reading, Seconds, Whole } from './fields.ts'
@@ -84,6 +85,11 @@ export const parseZone: ParseNamed<Zone> = (apexText, input, path, problems) => 
   // Those that could be read may be in each other's way, whatever is wrong with the rest.
   for (const { index, message } of checkZone({ apex, rrsets })) {
     problems.push({ path: joinPath(at, read[index]!.index), message })
+  }
+  if (head?.dnssec != null) {
+    for (const { rrset, index } of read.filter(({ rrset }) => isMadeBySigning(rrset.type))) {
+      problems.push({ path: joinPath(at, index), message: madeBySigning(rrset.owner, rrset.type) })
+    }
   }
   return head === undefined || problems.length > before ? null : { apex, ...head, rrsets }
 }

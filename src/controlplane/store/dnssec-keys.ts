@@ -11,10 +11,8 @@
  * Those of a rollover are in `rollovers.ts`.
  */
 import { dnssecKeys, dnssecRollovers } from '../../../schema/dnssec-keys.ts'
-import { and, desc, eq, inArray, ne, sql } from '../../../schema/drizzle.ts'
+import { and, desc, eq, inArray, isNotNull, ne, sql } from '../../../schema/drizzle.ts'
 import { zones } from '../../../schema/zones.ts'
-import { hostnameToWire, maxNameLength } from '../../dataplane/wire/name.ts'
-import { hashLabelLength } from '../../dataplane/wire/owner-hash.ts'
 import {
   addedTypes,
   type KeyRole,
@@ -30,6 +28,13 @@ import {
 import { ControlError, type Problem } from '../model/errors.ts'
 import { dutiesOf } from '../model/rollover.ts'
 import type { ZoneHead } from '../model/zone.ts'
+import {
+  madeBySigning,
+  newForeignKeys,
+  type SigningBreach,
+  type SigningChange,
+  signingBreaches,
+} from '../rules/signing.ts'
 import { texts } from './neighbourhood.ts'
 import { throwIfAny } from './refusals.ts'
 import { readRows } from './stored.ts'
@@ -96,25 +101,34 @@ export async function readActiveKeys(
 export async function followSigning(write: Write, before: ZoneHead | null, after: ZoneHead): Promise<void> {
   const { apex } = after
   const [was, is] = [before?.dnssec ?? null, after.dnssec]
-  if (is === null) {
-    if (was === null) return
-    throw new ControlError(
-      'conflict',
-      `zone ${apex} is signed, and whoever validates takes it for bogus when it is not while its parent says that it is: ` +
-        `"pooldns dnssec disable ${apex}" asks the parent first. Keep dnssec in what is written of the zone until then`,
-    )
-  }
-  if (is.denial === 'nsec3' && hostnameToWire(apex).length + hashLabelLength > maxNameLength) {
-    throw new ControlError(
-      'conflict',
-      `zone ${apex} can't be signed with nsec3: the hashes in the place of its names would be longer than names may be`,
-    )
-  }
-  await checkForeignKeys(write.tx, apex, was, is)
+  const [breach] = await breachesOfSigning(write.tx, [{ apex, was, is }])
+  if (breach !== undefined) throw new ControlError('conflict', `zone ${apex} ${breach.message}`)
+  if (is === null) return
   if (was === null) {
     for (const role of rolesOf(is)) await activate(write, apex, is.algorithm, role)
-  } else await checkSettings(write, apex, was, is)
+  } else await followSettings(write, apex, was, is)
   await checkContents(write.tx, apex)
+}
+
+/** What of this can't be, by its zone. */
+export async function breachesOfSigning(
+  tx: Tx,
+  changes: readonly SigningChange[],
+): Promise<(SigningBreach & { readonly apex: string })[]> {
+  const listing = changes.filter((change) => newForeignKeys(change).length > 0).map(({ apex }) => apex)
+  const rolling =
+    listing.length === 0
+      ? []
+      : await tx
+          .select({ apex: dnssecRollovers.apex })
+          .from(dnssecRollovers)
+          .where(
+            and(sql`${dnssecRollovers.apex} = any(${texts(listing)})`, isNotNull(dnssecRollovers.algorithm)),
+          )
+  const changing = new Set(rolling.map(({ apex }) => apex))
+  return changes.flatMap((change) =>
+    signingBreaches(change, changing.has(change.apex)).map((breach) => ({ ...breach, apex: change.apex })),
+  )
 }
 
 /** The keys that a zone is signed by. */
@@ -122,49 +136,8 @@ export function rolesOf({ keys }: Pick<ZoneSigning, 'keys'>): readonly KeyRole[]
   return keys === 'split' ? ['ksk', 'zsk'] : ['csk']
 }
 
-/**
- * Each algorithm that the DNSKEY set has must sign all of the zone (RFC 4035 section 2.2), so all who sign it do so by the same (RFC 8901
- * section 5). Only what is new is judged, so that what was written before can be written again.
- */
-async function checkForeignKeys(
-  tx: Tx,
-  apex: string,
-  was: ZoneSigning | null,
-  is: ZoneSigning,
-): Promise<void> {
-  const before = new Set(was?.foreignKeys)
-  const added = is.foreignKeys.filter((key) => !before.has(key))
-  if (added.length === 0) return
-  const other = added.find((key) => key.split(' ')[2] !== String(is.algorithm))
-  if (other !== undefined) {
-    throw new ControlError(
-      'conflict',
-      `zone ${apex} is signed by algorithm ${is.algorithm}, and can't list a key of algorithm ${other.split(' ')[2]} in foreignKeys: whoever ` +
-        'validates may ask for a signature of each algorithm that there is a DNSKEY of, and this server makes none by that one. All who sign ' +
-        'the zone do so by the same algorithm',
-    )
-  }
-  const [open] = await tx
-    .select({ algorithm: dnssecRollovers.algorithm })
-    .from(dnssecRollovers)
-    .where(eq(dnssecRollovers.apex, apex))
-  if (open?.algorithm)
-    throw new ControlError(
-      'conflict',
-      `zone ${apex} goes from one algorithm to another: list keys of others in foreignKeys once that is over`,
-    )
-}
-
-/** What of the signing of a zone may be changed without a rollover. Throws `conflict` for the rest. */
-async function checkSettings(write: Write, apex: string, was: ZoneSigning, is: ZoneSigning): Promise<void> {
-  if (was.algorithm !== is.algorithm || was.keys !== is.keys) {
-    const how = ({ algorithm, keys }: ZoneSigning) => `algorithm ${algorithm} and keys: ${keys}`
-    throw new ControlError(
-      'conflict',
-      `zone ${apex} is signed with ${how(was)}, and can't be signed with ${how(is)} in one step, for whoever validates would take it for ` +
-        `bogus: "pooldns dnssec roll ${apex}" takes it from one to the other`,
-    )
-  }
+/** What goes with settings of a zone that is signed already. */
+async function followSettings(write: Write, apex: string, was: ZoneSigning, is: ZoneSigning): Promise<void> {
   if (was.bootstrap !== is.bootstrap)
     write.send(write.tx.update(zones).set({ bootstrappedAt: null }).where(eq(zones.apex, apex)))
   if (was.maxTtlSeconds <= is.maxTtlSeconds) return
@@ -235,19 +208,27 @@ async function activate(
 
 /** Throws `conflict` when a zone holds what signing makes. */
 async function checkContents(tx: Tx, apex: string): Promise<void> {
-  const { rows } = await tx.execute<{ owner: string; type: string }>(sql`
-    select owner, type from rrsets where zone = ${apex} and type = any(${texts(addedTypes)}) order by 1, 2 limit 10`)
+  const found = await listMadeBySigning(tx, [apex])
   throwIfAny(
     `zone ${apex}`,
-    rows.map(({ owner, type }) => ({ path: 'rrsets', message: because.added(owner, type) })),
+    found.map(({ owner, type }) => ({ path: 'rrsets', message: madeBySigning(owner, type) })),
   )
 }
 
-/** Why something can't be in a signed zone. */
-export const because = {
-  added: (owner: string, type: string) =>
-    `${owner} ${type}: the zone is signed here, and signing makes its ${addedTypes.join(', ')} itself`,
+/** RRsets of zones that these can't have while they are signed; the first of them. */
+export async function listMadeBySigning(
+  tx: Tx,
+  apexes: readonly string[],
+): Promise<readonly { readonly zone: string; readonly owner: string; readonly type: string }[]> {
+  if (apexes.length === 0) return []
+  const { rows } = await tx.execute<{ zone: string; owner: string; type: string }>(sql`
+    select zone, owner, type from rrsets
+    where zone = any(${texts(apexes)}) and type = any(${texts(addedTypes)}) order by 1, 2, 3 limit ${mostTold}`)
+  return rows
 }
+
+/** Enough to see what is the matter. */
+const mostTold = 10
 
 type Row = typeof dnssecKeys.$inferSelect
 

@@ -4,16 +4,15 @@ import { rrsets } from '../../../schema/zones.ts'
 import type { Body } from '../document/forms.ts'
 import { spellingFor, spellingOf } from '../document/written.ts'
 import { formatRrset, parseRrset } from '../document/zone.ts'
-import { addedTypes } from '../model/dnssec.ts'
 import { ControlError, type Problem } from '../model/errors.ts'
 import type { Rrset } from '../model/zone.ts'
 import type { Breach } from '../rules/breach.ts'
 import { absoluteName, namesAbove } from '../rules/owners.ts'
 import { placeBreaches, typesThatHide } from '../rules/places.ts'
+import { isMadeBySigning, madeBySigning } from '../rules/signing.ts'
 import { placesOf } from '../rules/view.ts'
 import { checkKeys } from '../rules/zone-data.ts'
 import { fetchRows } from './cursor.ts'
-import { because } from './dnssec-keys.ts'
 import { rrsetHistoryKey } from './history.ts'
 import { aliasBreachesOf, jsonRows, texts } from './neighbourhood.ts'
 import { throwIfAny, throwIfBroken } from './refusals.ts'
@@ -339,8 +338,8 @@ function liesBelow(owner: string): SQL {
 /** Throws when an RRset can't stand beside what is around it. */
 function checkRrset(apex: string, rrset: Rrset, { here, apart, services, serial }: Around): void {
   const what = describe(apex, rrset.owner, rrset.type)
-  if (serial.signed && addedTypes.some((type) => type === rrset.type)) {
-    throwIfAny(what, [{ path: '', message: because.added(rrset.owner, rrset.type) }])
+  if (serial.signed && isMadeBySigning(rrset.type)) {
+    throwIfAny(what, [{ path: '', message: madeBySigning(rrset.owner, rrset.type) }])
   }
   const others = here.map(({ value }) => value).filter(({ type }) => type !== rrset.type)
   const together = [rrset, ...others, ...apart]

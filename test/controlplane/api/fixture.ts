@@ -5,6 +5,7 @@ import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import { rm } from 'node:fs/promises'
 import { request as httpRequest } from 'node:http'
+import { join } from 'node:path'
 import type { ApiContext } from '../../../src/controlplane/api/context.ts'
 import { startApi } from '../../../src/controlplane/api/server.ts'
 import type { ParentDs } from '../../../src/controlplane/dnssec/parent-ds.ts'
@@ -19,6 +20,7 @@ import type { MemberReport } from '../../../src/controlplane/model/observation.t
 import type { WebhookStatus } from '../../../src/controlplane/model/webhook.ts'
 import type { ServiceState } from '../../../src/controlplane/serve/service-status.ts'
 import { Database } from '../../../src/controlplane/store/database.ts'
+import { keyMaker } from '../../../src/daemon/key-file.ts'
 import { createLog, type Logger } from '../../../src/telemetry/log.ts'
 import { Metrics } from '../../../src/telemetry/metrics/metrics.ts'
 import { placeEmbeddedDatabase } from '../../support/embedded-database.ts'
@@ -95,7 +97,8 @@ export async function startHarness(
 ): Promise<Harness> {
   const dataDir = await temporaryDataFolder('pooldns-api-')
   if (url === null) await placeEmbeddedDatabase(dataDir)
-  const database = await Database.open({ url, dataDir })
+  const keys = keyMaker({ path: join(dataDir, 'dnssec.key'), mayBeMade: true })
+  const database = await Database.open({ url, dataDir, keys })
   await database.ready(patience())
   const health = new AvailabilityTable()
   const metrics = new Metrics('1.2.3', quietSources)

@@ -1,9 +1,17 @@
 /** Random zones as they may stand in the model: RRsets of every type that has a grammar and of none, at names of every kind. */
 import fc from 'fast-check'
+import {
+  addedTypes,
+  keyLayouts,
+  plainSigning,
+  signingAlgorithms,
+  type ZoneSigning,
+} from '../../../src/controlplane/model/dnssec.ts'
 import type { Rrset, Zone } from '../../../src/controlplane/model/zone.ts'
 import { checkZone } from '../../../src/controlplane/rules/zone-data.ts'
 import { formatRdata, parseType, rdataIdentity } from '../../../src/dataplane/wire/rdata.ts'
 import { anyRdata } from '../../dataplane/wire/arbitrary-rdata.ts'
+import { rarely } from './feed-use-arbitrary.ts'
 import { orNull } from './monitor-arbitrary.ts'
 
 export const label = fc.stringMatching(/^[a-z](?:[a-z0-9-]{0,8}[a-z0-9])?$/)
@@ -68,6 +76,40 @@ const usual: readonly Rrset[] = [
   { owner: '@', type: 'TXT', ttlSeconds: null, data: ['"yes: # \\"no\\"" "@"'] },
 ]
 
+const signingSeconds = fc.oneof(
+  fc.constantFrom(1, plainSigning.propagationSeconds, plainSigning.maxTtlSeconds),
+  fc.integer({ min: 1, max: plainSigning.maxTtlSeconds }),
+)
+
+/** All who sign a zone do so by the same algorithm. */
+const foreignKeys = (algorithm: ZoneSigning['algorithm']) =>
+  fc.array(
+    fc
+      .tuple(fc.constantFrom(256, 257), fc.uint8Array({ minLength: 32, maxLength: 64 }))
+      .map(([flags, key]) => `${flags} 3 ${algorithm} ${Buffer.from(key).toString('base64')}`),
+    { maxLength: 3 },
+  )
+
+const signing: fc.Arbitrary<ZoneSigning> = fc.constantFrom(...signingAlgorithms).chain((algorithm) =>
+  fc
+    .record({
+      isHashed: fc.boolean(),
+      keys: fc.constantFrom(...keyLayouts),
+      maxTtlSeconds: signingSeconds,
+      propagationSeconds: signingSeconds,
+      parentServers: fc.subarray(['192.0.2.53:53', '[2001:db8::53]:5353', '127.0.0.1:1']),
+      foreignKeys: foreignKeys(algorithm),
+      bootstrap: fc.boolean(),
+    })
+    .map(({ isHashed, ...rest }) => ({
+      algorithm,
+      ...(isHashed ? { denial: 'nsec3' as const } : {}),
+      ...rest,
+    })),
+)
+
+const isMadeBySigning = ({ type }: Rrset) => addedTypes.some((added) => added === type)
+
 export const zoneArbitrary: fc.Arbitrary<Zone> = fc
   .record({
     apex: fc.tuple(label, label).map(([a, b]) => `${a}.${b}.test`),
@@ -81,12 +123,12 @@ export const zoneArbitrary: fc.Arbitrary<Zone> = fc
       minimumSeconds: ttl,
     }),
     ttlSeconds: ttl,
-    // A signed zone can't have the services that others make for it.
-    dnssec: fc.constant(null),
+    dnssec: rarely(signing),
     rrsets: fc.array(rrset, { maxLength: 8 }),
   })
   .map(({ rrsets, ...zone }) => {
     // A DNAME at the apex would leave no room for services.
     const below = rrsets.filter(({ owner: at, type }) => at !== '@' || type !== 'DNAME')
-    return { ...zone, rrsets: sound(zone.apex, [...usual, ...below]) }
+    const own = zone.dnssec === null ? below : below.filter((rrset) => !isMadeBySigning(rrset))
+    return { ...zone, rrsets: sound(zone.apex, [...usual, ...own]) }
   })
