@@ -75,6 +75,7 @@ export function apiContext(parts: Parts, adminTokenHash: Uint8Array): ApiContext
     identityProvider: config.identityProvider,
     trustedProxies: config.trustedProxies,
     publisher,
+    stopping: parts.signal,
     fleet: new NodesBehind({ database, self: nodeId, liveForMs: defaultStaleMs }),
 
     memory: () =>

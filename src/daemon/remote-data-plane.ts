@@ -9,6 +9,7 @@
  * before it is told: a process that starts while we are away begins with that.
  */
 import type { Duplex } from 'node:stream'
+import { ControlError } from '../controlplane/model/errors.ts'
 import { addCounters, allocateCounters } from '../dataplane/counters.ts'
 import type { ServingUpdate } from '../dataplane/image/serving-set.ts'
 import type { ChosenBackend } from '../dataplane/listener/backend.ts'
@@ -52,6 +53,8 @@ export class RemoteDataPlane implements DataPlane {
   readonly #links = new Set<Link>()
   /** Resolves when the next one serves all that it was told. */
   #next = Promise.withResolvers<void>()
+  /** Rejects when this one parts from the data plane: nothing that is published from then on is heard of. */
+  readonly #parting = Promise.withResolvers<never>()
   #opened: Opened | null = null
   #timer: NodeJS.Timeout | undefined
   readonly #deafAfterMs: number
@@ -77,6 +80,7 @@ export class RemoteDataPlane implements DataPlane {
     this.#onUpcall = events.onUpcall ?? (() => Promise.resolve(null))
     // Nobody may be waiting for it.
     this.#next.promise.catch(() => undefined)
+    this.#parting.promise.catch(() => undefined)
   }
 
   get bound(): readonly ListenAddress[] {
@@ -97,9 +101,14 @@ export class RemoteDataPlane implements DataPlane {
     this.#timer = setInterval(() => void this.refresh(), countEveryMs).unref()
   }
 
+  /** @throws ControlError `unavailable` when this server stops before that */
   async publish(update: ServingUpdate): Promise<void> {
     this.shared.add(update)
     if (this.#opened === null && this.#links.size === 0) return
+    await Promise.race([this.#publish(update), this.#parting.promise])
+  }
+
+  async #publish(update: ServingUpdate): Promise<void> {
     await Promise.all([...this.#links].map((link) => link.publish(update)))
     this.#release()
     // One that has come meanwhile may have been told of it, or of no more than what there was before.
@@ -138,6 +147,7 @@ export class RemoteDataPlane implements DataPlane {
   async [Symbol.asyncDispose](): Promise<void> {
     clearInterval(this.#timer)
     this.#ending = true
+    this.#parting.reject(new ControlError('unavailable', 'the server stops: what comes now is served by the next start'))
     const links = [...this.#links]
     if (this.#supervision.keepsAnswering) for (const link of links) link.end()
     else await Promise.all(links.map((link) => link.stop(stopPatienceMs)))

@@ -81,9 +81,12 @@ t.test('one that takes no change is told of, and the change waits for the next',
   await started
   await plane.publish(generation(1))
   second.acknowledges = false
-  void plane.publish(generation(2))
+  // No next one comes.
+  const waits = t.rejects(plane.publish(generation(2)), { code: 'unavailable' })
   await hear('parted 2')
   t.same(said, ['deaf 1', 'parted 1', 'serving 2', 'deaf 2', 'parted 2'])
+  await plane[Symbol.asyncDispose]()
+  await waits
 })
 
 t.test('of one that takes what it is told nothing is said, nor of an end that is ours', async (t) => {
@@ -121,6 +124,18 @@ t.test('a change that only those had who are gone is served by the next, and not
   t.notOk(isServed)
   link(3, true)
   await served
+})
+
+t.test('a change that a stop comes upon is waited for no more, and neither is one that comes later', async (t) => {
+  const { plane, link } = start(t, 10_000)
+  const started = plane.start()
+  const one = link(1, true)
+  await started
+  one.acknowledges = false
+  const underWay = plane.publish(generation(1))
+  await plane[Symbol.asyncDispose]()
+  await t.rejects(underWay, { code: 'unavailable', message: /the server stops/ })
+  await t.rejects(plane.publish(generation(2)), { code: 'unavailable' })
 })
 
 t.test('one that is gone without a word holds nothing up for ever', async (t) => {

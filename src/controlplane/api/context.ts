@@ -69,6 +69,8 @@ export interface Ground {
     /** Ids of other live nodes that do not serve `revision` yet when the signal aborts; none as soon as all do. */
     behind(revision: number, signal: AbortSignal): Promise<readonly string[]>
   }
+  /** Aborts when the server stops, after which nothing more is published; never when left out. */
+  readonly stopping?: AbortSignal
   /** Others than those of `admission/limits.ts`. */
   readonly httpLimits?: Partial<HttpLimits>
 }

@@ -84,7 +84,7 @@ export async function awaitServed(
 ): Promise<void> {
   // What is kept here is synced in any case.
   reply.header(durabilityHeader, 'power')
-  const signal = AbortSignal.timeout(publishTimeoutMs)
+  const signal = within(publishTimeoutMs, context)
   try {
     await orAborted(served, signal)
     reply.header(publishedHeader, 'yes')
@@ -98,7 +98,7 @@ export async function awaitServed(
 
 /**
  * Waits until this node's workers serve `revision`, so that a client that has its reply can dig at once. What is
- * written stays written: when the workers are late, the reply is a success all the same, with the header
+ * written stays written: when the workers are late, or the server stops, the reply is a success all the same, with the header
  * `pooldns-published: pending` in the place of `yes`.
  *
  * With `wait=fleet` it then waits for the other nodes in the same way, and `pooldns-fleet` says `yes`, or `pending` and the ids of
@@ -108,7 +108,7 @@ export async function awaitServed(
 export async function awaitPublished(context: Ground, revision: number, reply: FastifyReply): Promise<void> {
   context.tracing?.changes.wrote(revision, reply.request.trace)
   reply.header(durabilityHeader, context.database.durability)
-  const signal = AbortSignal.timeout(publishTimeoutMs)
+  const signal = within(publishTimeoutMs, context)
   try {
     await context.publisher.reached(revision, signal)
     reply.header(publishedHeader, 'yes')
@@ -121,14 +121,21 @@ export async function awaitPublished(context: Ground, revision: number, reply: F
     reply.header(fleetHeader, await fleetHeaderOf(context, revision, reply.request.reach === null))
 }
 
+/** Aborts after this time, and when the server stops: then there is nothing to be waited for, and whoever asked has a reply coming. */
+function within(ms: number, { stopping }: Ground): AbortSignal {
+  const patience = AbortSignal.timeout(ms)
+  return stopping === undefined ? patience : AbortSignal.any([patience, stopping])
+}
+
 function waitsForFleet({ request }: FastifyReply): boolean {
   return (request.query as { readonly wait?: 'fleet' }).wait === 'fleet'
 }
 
 /** @param names whether whoever asks may hear of nodes */
-async function fleetHeaderOf({ fleet, log }: Ground, revision: number, names: boolean): Promise<string> {
+async function fleetHeaderOf(context: Ground, revision: number, names: boolean): Promise<string> {
+  const { fleet, log } = context
   try {
-    const behind = await fleet.behind(revision, AbortSignal.timeout(fleetTimeoutMs))
+    const behind = await fleet.behind(revision, within(fleetTimeoutMs, context))
     if (behind.length === 0) return 'yes'
     return names ? `pending ${behind.slice(0, mostNamed).join(' ')}` : 'pending'
   } catch (error) {

@@ -481,6 +481,19 @@ for (const kind of ['postgres', 'embedded'] as const) {
       state.publisher = 'prompt'
     })
 
+    t.test('a write that a stop of the server comes upon is replied to at once', once, async (t) => {
+      const stopping = new AbortController()
+      await using harness = await startHarness(null, { stopping: stopping.signal })
+      harness.state.publisher = 'late'
+      const written = harness.call('PUT', '/v1/monitors/late?wait=fleet', monitor)
+      const told = harness.logged(({ msg }) => msg === 'written, but not published yet')
+      stopping.abort(new Error('the server stops'))
+      const reply = await written
+      t.equal(reply.status, 201)
+      t.equal(reply.headers.get('pooldns-published'), 'pending')
+      t.match(await told, { level: 'warn', err: { message: 'the server stops' } })
+    })
+
     t.test('a reply that waits for the fleet', once, async (t) => {
       const put = async (query: string, rise: number) => {
         const reply = await call('PUT', `/v1/monitors/fleet${query}`, { ...monitor, rise })
