@@ -147,7 +147,9 @@ export class RemoteDataPlane implements DataPlane {
   async [Symbol.asyncDispose](): Promise<void> {
     clearInterval(this.#timer)
     this.#ending = true
-    this.#parting.reject(new ControlError('unavailable', 'the server stops: what comes now is served by the next start'))
+    this.#parting.reject(
+      new ControlError('unavailable', 'the server stops: what comes now is served by the next start'),
+    )
     const links = [...this.#links]
     if (this.#supervision.keepsAnswering) for (const link of links) link.end()
     else await Promise.all(links.map((link) => link.stop(stopPatienceMs)))

@@ -192,7 +192,8 @@ export class DataPlanes {
   #end(data: DataPlane, passes: boolean): void {
     data.retires = true
     say(data.child, { kind: 'stop', passes })
-    data.endsWithin(this.#options.stopMs)
+    const { log, stopMs } = this.#options
+    data.endsWithin(stopMs, () => log.error('a data plane took too long to end: it is killed'))
   }
 
   /** Connections wait for whoever was started last. */

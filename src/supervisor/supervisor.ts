@@ -264,7 +264,10 @@ export class Supervisor {
       this.#state = 'replacing'
       this.#data.retire()
       say(this.#control.child, { kind: 'stop', keepsAnswering: true })
-      this.#control.endsWithin(this.#options.stopMs)
+      const { log, stopMs } = this.#options
+      this.#control.endsWithin(stopMs, () =>
+        log.error('the control plane of before took too long to end: it is killed'),
+      )
     }
   }
 

@@ -35,10 +35,13 @@ export class WatchedChild {
     return reason
   }
 
-  /** It has been told to end, and has some time for that. */
-  endsWithin(ms: number): void {
+  /** It has been told to end, and has some time for that. @param onLate told when that has passed, and it is killed */
+  endsWithin(ms: number, onLate: () => void): void {
     this.#watch.end()
-    const timer = setTimeout(() => this.child.kill('SIGKILL'), ms)
+    const timer = setTimeout(() => {
+      onLate()
+      this.child.kill('SIGKILL')
+    }, ms)
     this.child.once('exit', () => clearTimeout(timer))
   }
 }

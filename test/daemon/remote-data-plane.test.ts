@@ -126,7 +126,7 @@ t.test('a change that only those had who are gone is served by the next, and not
   await served
 })
 
-t.test('a change that a stop comes upon is waited for no more, and neither is one that comes later', async (t) => {
+t.test('a change that a stop comes upon is waited for no more, nor is one that comes later', async (t) => {
   const { plane, link } = start(t, 10_000)
   const started = plane.start()
   const one = link(1, true)

@@ -125,6 +125,21 @@ t.test('running', async (t) => {
   })
 })
 
+t.test('replace: what does not end when it is told to is killed, and the log says so', async (t) => {
+  const world = await new World().running()
+  world.replace()
+  const [first, second] = world.controls
+  second!.goOn()
+  mock.timers.tick(9999)
+  t.notOk(first!.isKilled)
+  mock.timers.tick(1)
+  t.ok(first!.isKilled)
+  t.match(world.lines.at(-1), { level: 'error', msg: /control plane .* took too long to end/ })
+  await world.settle()
+  isWhole(t, world)
+  t.same(world.outcomes, [{ replaced: true }])
+})
+
 t.test('preparing', async (t) => {
   await t.test('the next one ends: running, and nothing has changed', async (t) => {
     const world = await new World().running()
