@@ -1,6 +1,5 @@
 /** Zones and serving states for tests, from lines of text such as `www 300 A 192.0.2.1`. */
 
-import type { KeyedRrset } from '../../src/dataplane/image/answer-sets.ts'
 import { type CompileOptions, ZoneCompiler } from '../../src/dataplane/image/compile.ts'
 import { compileDirectory } from '../../src/dataplane/image/directory.ts'
 import { compileLocationMap, type LocationRanges } from '../../src/dataplane/image/location-map.ts'
@@ -9,6 +8,7 @@ import type { PlanNode, PlanTrees } from '../../src/dataplane/image/plan-tree.ts
 import type { WireRrset } from '../../src/dataplane/image/rrset-encoder.ts'
 import type { ServingUpdate } from '../../src/dataplane/image/serving-set.ts'
 import { only } from '../../src/dataplane/image/serving-set.ts'
+import { setOf } from '../../src/dataplane/image/set-key.ts'
 import { hostnameToWire, lowerName, parseName } from '../../src/dataplane/wire/name.ts'
 import { parseRdata, rrTypes } from '../../src/dataplane/wire/rdata.ts'
 import type { TestSigner } from './test-signer.ts'
@@ -123,7 +123,10 @@ function planImage(plan: PlanNode | PlanTrees, slot: number, zones: readonly Zon
     const ttlSeconds = 3600
     const made = signer.of(apex)
     const signatures = {
-      of: ({ type, data }: KeyedRrset) => made.find(owner, type, ttlSeconds, data),
+      of: (key: string) => {
+        const { type, data } = setOf(key)
+        return made.find(owner, type, ttlSeconds, data)
+      },
     }
     return compilePlan(ipv4, ipv6, { ttlSeconds, signatures })
   }

@@ -58,7 +58,7 @@ export class PlanSigning {
     if (this.#signedBy.get(service) !== book) this.#behind.set(service, book)
     const image = compilePlan(trees.ipv4, trees.ipv6, { ttlSeconds, signatures: book })
     this.ahead?.mark(service)
-    const first = missing.size === 0 ? [] : firstRrsets(trees, (rrset) => book.knows(rrset))
+    const first = missing.size === 0 ? [] : firstRrsets(trees, (key) => book.knows(key))
     if (first.length > 0) {
       this.#signatures.need(book, book.lacking(first), 'first')
       return null

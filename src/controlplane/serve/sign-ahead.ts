@@ -20,7 +20,7 @@
  *
  * Bounded: by the services, and `mostSets` of each.
  */
-import { few, firstRrsets, type KeyedRrset, setsOfLeaves } from '../../dataplane/image/answer-sets.ts'
+import { few, firstRrsets, setsOfLeaves } from '../../dataplane/image/answer-sets.ts'
 import type { PlanTrees } from '../../dataplane/image/plan-tree.ts'
 import type { Catalog, CatalogService } from '../catalog/catalog.ts'
 import type { HealthState } from '../model/observation.ts'
@@ -57,13 +57,13 @@ const severalSets = 16
 /** How a service would be answered. */
 class Foreseen {
   readonly trees: PlanTrees
-  #sets: readonly (readonly KeyedRrset[])[] | undefined
+  #sets: readonly (readonly string[])[] | undefined
 
   constructor(trees: PlanTrees) {
     this.trees = trees
   }
 
-  get sets(): readonly (readonly KeyedRrset[])[] {
+  get sets(): readonly (readonly string[])[] {
     this.#sets ??= setsOfLeaves(this.trees)
     return this.#sets
   }
@@ -77,9 +77,9 @@ function likeness({ name, zone: _zone, ...service }: CatalogService): string {
 }
 
 /** Whether a leaf can be answered from what is signed of it until the rest is. What is signed stays. */
-function isEnough(book: ServiceBook, all: readonly KeyedRrset[]): boolean {
+function isEnough(book: ServiceBook, all: readonly string[]): boolean {
   if (all.length <= severalSets) return false
-  const known = all.filter((rrset) => book.knows(rrset))
+  const known = all.filter((key) => book.knows(key))
   if (2 * known.length < all.length) return false
   book.lacking(known)
   return true
@@ -190,7 +190,7 @@ export class SignAhead implements Disposable {
       made.set(key, foreseen)
       const sets =
         book.size > mostSets
-          ? [firstRrsets(foreseen.trees, (rrset) => book.knows(rrset), few)]
+          ? [firstRrsets(foreseen.trees, (key) => book.knows(key), few)]
           : foreseen.sets.filter((all) => !isEnough(book, all))
       for (const each of sets) ask(book, book.lacking(each, mostSets))
     }

@@ -11,14 +11,10 @@
  *
  * Bounded: by what the last plan and what may come after it have, twice (`prune`).
  */
-import type { KeyedRrset } from '../../dataplane/image/answer-sets.ts'
 import type { SetSignatures } from '../../dataplane/image/signatures.ts'
 import { hostnameToWire } from '../../dataplane/wire/name.ts'
 import { signatureTimes } from '../dnssec/rrset-signer.ts'
 import type { ServedKey } from '../model/dnssec.ts'
-
-/** An RRset that a plan may answer with, as it is looked for. */
-type AnswerSet = Pick<KeyedRrset, 'key'>
 
 /** What is signed, and by what. */
 export interface BookSubject {
@@ -55,6 +51,8 @@ export class ServiceBook implements SetSignatures, BookSubject {
   readonly #nowSeconds: () => number
   readonly #entries = new Map<string, Entry>()
   #round = 0
+  /** When it began. */
+  #roundSeconds: number
 
   constructor({ service, apex, keys, ttlSeconds }: BookSubject, nowSeconds: () => number) {
     this.service = service
@@ -63,6 +61,7 @@ export class ServiceBook implements SetSignatures, BookSubject {
     this.ttlSeconds = ttlSeconds
     this.owner = hostnameToWire(service)
     this.#nowSeconds = nowSeconds
+    this.#roundSeconds = nowSeconds()
   }
 
   get size(): number {
@@ -72,28 +71,29 @@ export class ServiceBook implements SetSignatures, BookSubject {
   /** A plan is about to be compiled: from now on only what is looked for is of use. */
   begin(): void {
     this.#round++
+    this.#roundSeconds = this.#nowSeconds()
     this.missing.clear()
   }
 
-  of({ key }: AnswerSet): readonly Uint8Array[] | undefined {
+  of(key: string): readonly Uint8Array[] | undefined {
     const entry = this.#entries.get(key)
     if (entry === undefined) {
       this.missing.add(key)
       return undefined
     }
     entry.round = this.#round
-    return entry.rrsigs !== null && entry.expiration > this.#nowSeconds() ? entry.rrsigs : undefined
+    return entry.rrsigs !== null && entry.expiration > this.#roundSeconds ? entry.rrsigs : undefined
   }
 
   /** Whether an RRset is not missing. */
-  knows({ key }: AnswerSet): boolean {
+  knows(key: string): boolean {
     return this.#entries.has(key)
   }
 
   /** Those of some RRsets that are missing; the others are of use. @param most how many at the most */
-  lacking(sets: Iterable<AnswerSet>, most = Number.POSITIVE_INFINITY): Set<string> {
+  lacking(keys: Iterable<string>, most = Number.POSITIVE_INFINITY): Set<string> {
     const lacking = new Set<string>()
-    for (const { key } of sets) {
+    for (const key of keys) {
       const entry = this.#entries.get(key)
       if (entry !== undefined) entry.round = this.#round
       else if (lacking.size < most) lacking.add(key)

@@ -10,6 +10,7 @@
 import { existsSync } from 'node:fs'
 import { mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import { setOf } from '../../dataplane/image/set-key.ts'
 import { beat } from '../../dataplane/life/signs.ts'
 import { hostnameToWire } from '../../dataplane/wire/name.ts'
 import { fileOf } from '../compile/image-files.ts'
@@ -21,7 +22,6 @@ import { SignatureBook } from '../dnssec/signature-book.ts'
 import { type SigningKey, signersOf } from '../dnssec/zone-key.ts'
 import { beforeOf, syncFolder } from '../files/whole-file.ts'
 import type { ServedKey } from '../model/dnssec.ts'
-import { setOf } from './set-key.ts'
 
 /** RRsets of one owner. */
 export interface OwnerSets {
@@ -29,7 +29,7 @@ export interface OwnerSets {
   readonly owner: string
   /** The Original TTL. */
   readonly ttlSeconds: number
-  /** Each as `setKey` has it. */
+  /** Each as `set-key.ts` of the data plane has it. */
   readonly sets: readonly string[]
 }
 

@@ -8,22 +8,31 @@ const aliasWords = 2
  * Vose's construction ("A Linear Algorithm for Generating Random Numbers with a Given Distribution", 1991): pairs a
  * column that is too low with one that is too high, until all are level. Heights are scaled to 2^32 - 1.
  */
-export function aliasTable(weights: readonly number[]): Uint32Array {
+export function aliasTable(weights: ArrayLike<number>): Uint32Array {
   const count = weights.length
   const table = new Uint32Array(count * aliasWords)
-  const total = weights.reduce((sum, weight) => sum + weight, 0)
-  const heights = weights.map((weight) => (weight * count) / total)
-  const low = heights.flatMap((height, column) => (height < 1 ? [column] : []))
-  const high = heights.flatMap((height, column) => (height < 1 ? [] : [column]))
-  for (;;) {
-    const column = low.pop()
-    const donor = high.at(-1)
-    if (column === undefined || donor === undefined) break
+  let total = 0
+  for (let column = 0; column < count; column++) total += weights[column]!
+  const heights = new Float64Array(count)
+  // Stacks.
+  const low = new Uint32Array(count)
+  const high = new Uint32Array(count)
+  let lows = 0
+  let highs = 0
+  for (let column = 0; column < count; column++) {
+    const height = (weights[column]! * count) / total
+    heights[column] = height
+    if (height < 1) low[lows++] = column
+    else high[highs++] = column
+  }
+  while (lows > 0 && highs > 0) {
+    const column = low[--lows]!
+    const donor = high[highs - 1]!
     table[column * aliasWords] = Math.round(heights[column]! * 0xffff_ffff)
     table[column * aliasWords + 1] = donor
     heights[donor]! -= 1 - heights[column]!
-    if (heights[donor]! < 1) low.push(high.pop()!)
-    // What rounding leaves over in either list is a full column, which the loop below writes.
+    if (heights[donor]! < 1) low[lows++] = high[--highs]!
+    // What rounding leaves over on either stack is a full column, which the loop below writes.
     heights[column] = -1
   }
   for (let column = 0; column < count; column++) {

@@ -14,9 +14,11 @@
  */
 import { canonicalRdata } from '../wire/canonical.ts'
 import { types } from '../wire/constants.ts'
-import { drawnSets, Sets } from './drawn-sets.ts'
+import { type DrawnSets, drawnSets } from './drawn-sets.ts'
 import { type AnswerNode, leavesOf, type PlanTrees, type Weighted } from './plan-tree.ts'
 import { Rendezvous, rendezvousTable } from './rendezvous.ts'
+import { SetKeys } from './set-key.ts'
+import { Sets } from './sets.ts'
 import { mix32 } from './stable-key.ts'
 import { binomial, subsetShares, subsetsOf } from './subsets.ts'
 
@@ -58,6 +60,8 @@ export interface AnswerSets {
   readonly weights?: readonly number[]
   /** Given for `bucket`: the set of each bucket; as many as a power of two. */
   readonly buckets?: readonly number[]
+  /** Given where the sets are as many draws. */
+  readonly drawn?: DrawnSets
 }
 
 /** The candidates of a leaf that are RRs of one type. */
@@ -66,34 +70,19 @@ export interface LeafFamily {
   readonly candidates: readonly Weighted[]
   /** RDATA of each candidate, in canonical form. */
   readonly rdata: readonly Uint8Array[]
-  /** Where that of each stands in canonical order (RFC 4034 section 6.3); equal ones stand at one place. */
-  readonly ranks: readonly number[]
+  readonly keys: SetKeys
 }
 
-/** An RRset that is to be signed: a service's name is its owner. */
-export interface AnswerRrset {
-  readonly type: number
-  /** Canonical RDATA in canonical order, each once. */
-  readonly data: readonly Uint8Array[]
-}
-
-/** The same with what it is looked for by (`rrsetKey`): what is made of thousands at each change is made once. */
-export interface KeyedRrset extends AnswerRrset {
-  readonly key: string
-}
-
-/** Every RRset that a service may answer by these trees, each once. */
-export function answerSets(trees: PlanTrees): KeyedRrset[] {
-  const found = new Map<string, KeyedRrset>()
-  for (const rrsets of setsOfLeaves(trees)) for (const rrset of rrsets) found.set(rrset.key, rrset)
-  return [...found.values()]
+/** Every RRset that a service may answer by these trees, each once, as `set-key.ts` has them. */
+export function answerSets(trees: PlanTrees): string[] {
+  return [...new Set(setsOfLeaves(trees).flat())]
 }
 
 /** The same, of each leaf and type by itself. */
-export function setsOfLeaves(trees: PlanTrees, limit = setLimit(trees)): (readonly KeyedRrset[])[] {
+export function setsOfLeaves(trees: PlanTrees, limit = setLimit(trees)): (readonly string[])[] {
   return [...leafTypes(trees)].flatMap(([leaf, wanted]) =>
     leafFamilies(leaf).flatMap((family) =>
-      wanted.has(family.type) ? [rrsetsOf(family, leafSets(leaf, family, limit))] : [],
+      wanted.has(family.type) ? [keysOf(family, leafSets(leaf, family, limit))] : [],
     ),
   )
 }
@@ -105,11 +94,7 @@ export function setsOfLeaves(trees: PlanTrees, limit = setLimit(trees)): (readon
  * @param isKnown whether one has been signed, or can't be
  * @param most how many sets of a leaf are looked at; the first of those that are drawn by weight or by client
  */
-export function firstRrsets(
-  trees: PlanTrees,
-  isKnown: (rrset: KeyedRrset) => boolean,
-  most = maxSets,
-): KeyedRrset[] {
+export function firstRrsets(trees: PlanTrees, isKnown: (key: string) => boolean, most = maxSets): string[] {
   const unknown = setsOfLeaves(trees, Math.min(most, setLimit(trees))).filter((all) => !all.some(isKnown))
   return unknown.flatMap((all) => {
     const count = Math.min(few, all.length)
@@ -117,49 +102,23 @@ export function firstRrsets(
   })
 }
 
-/**
- * Equal for equal RRsets of one owner: a character for the type, then the RDATA, an octet a character. Those of A and AAAA are of one length,
- * and a CNAME is alone, so nothing tells where one ends.
- *
- * @param data canonical RDATA in canonical order
- */
-export function rrsetKey({ type, data }: AnswerRrset): string {
-  let key = String.fromCharCode(type)
-  // Faster than a Buffer of so few octets.
-  for (const octets of data) key += String.fromCharCode.apply(null, octets as unknown as number[])
-  return key
-}
-
-/** What each set is as an RRset. @param found of `leafSets` for this family */
-export function rrsetsOf(family: LeafFamily, found: AnswerSets): readonly KeyedRrset[] {
-  const known = rrsetsMade.get(found)
+/** What each set is looked for by. @param found of `leafSets` for this family */
+export function keysOf({ keys }: LeafFamily, found: AnswerSets): readonly string[] {
+  const known = keysMade.get(found)
   if (known !== undefined) return known
-  const { type } = family
-  const rrsets = found.sets.map((set) => {
-    const data = setData(family, set)
-    return { type, data, key: rrsetKey({ type, data }) }
-  })
-  rrsetsMade.set(found, rrsets)
-  return rrsets
+  const made = found.sets.map((set) => keys.of(set))
+  keysMade.set(found, made)
+  return made
 }
 
-const rrsetsMade = new WeakMap<AnswerSets, readonly KeyedRrset[]>()
-
-/** The RDATA of a set as it is signed: in canonical order, each once. */
-function setData({ rdata, ranks }: LeafFamily, set: readonly number[]): Uint8Array[] {
-  if (set.length === 1) return [rdata[set[0]!]!]
-  return set
-    .toSorted((a, b) => ranks[a]! - ranks[b]!)
-    .filter((one, i, all) => i === 0 || ranks[one] !== ranks[all[i - 1]!])
-    .map((index) => rdata[index]!)
-}
+const keysMade = new WeakMap<AnswerSets, readonly string[]>()
 
 /** The families of a leaf, A first; of an alias, its names. */
 export function leafFamilies(leaf: AnswerNode): LeafFamily[] {
   if (leaf.gives === 'cname') {
     const cnames = leaf.cnames!
     const rdata = cnames.map(({ cname }) => canonicalRdata(types.cname, cname))
-    return [withRanks({ type: types.cname, candidates: cnames, rdata })]
+    return [withKeys({ type: types.cname, candidates: cnames, rdata })]
   }
   return [
     [types.a, 4],
@@ -167,27 +126,20 @@ export function leafFamilies(leaf: AnswerNode): LeafFamily[] {
   ].map(([type, length]) => {
     const candidates = leaf.candidates.filter(({ address }) => address.length === length)
     const rdata = candidates.map(({ address }) => address)
-    return withRanks({ type: type!, candidates, rdata })
+    return withKeys({ type: type!, candidates, rdata })
   })
 }
 
-/** They are not looked for where the sets are there already (`lately`). */
-function withRanks(family: Omit<LeafFamily, 'ranks'>): LeafFamily {
-  let ranks: readonly number[] | undefined
+/** They are not made where the sets are there already (`lately`). */
+function withKeys(family: Omit<LeafFamily, 'keys'>): LeafFamily {
+  let keys: SetKeys | undefined
   return {
     ...family,
-    get ranks() {
-      ranks ??= ranksOf(family.rdata)
-      return ranks
+    get keys() {
+      keys ??= new SetKeys(family.type, family.rdata)
+      return keys
     },
   }
-}
-
-function ranksOf(rdata: readonly Uint8Array[]): number[] {
-  // An octet a character, so that they compare as octets do.
-  const texts = rdata.map((octets) => Buffer.from(octets).toString('latin1'))
-  const places = new Map([...new Set(texts)].sort().map((text, place) => [text, place]))
-  return texts.map((text) => places.get(text)!)
 }
 
 /** The types that each leaf may be asked for. */
@@ -206,11 +158,24 @@ function leafTypes({ ipv4, ipv6 }: PlanTrees): Map<AnswerNode, Set<number>> {
 }
 
 /** How many sets each leaf of a plan may have that answers with several of more: all that it needs, unless there are very many such leaves. */
-export function setLimit({ ipv4, ipv6 }: PlanTrees): number {
-  const leaves = new Set([...leavesOf(ipv4), ...(ipv6 === ipv4 ? [] : leavesOf(ipv6))])
-  let several = 0
-  for (const { answers, candidates } of leaves) if (answers > 1 && candidates.length > answers) several++
-  return Math.max(leastSets, Math.min(maxSets, Math.floor(maxPlanSets / Math.max(1, several))))
+export function setLimit(trees: PlanTrees): number {
+  const several = leavesOfTrees(trees).filter(
+    ({ answers, candidates }) => answers > 1 && candidates.length > answers,
+  )
+  return Math.max(leastSets, Math.min(maxSets, Math.floor(maxPlanSets / Math.max(1, several.length))))
+}
+
+/** Whether several leaves of a plan may have sets of one type, which may then be the same. */
+export function sharesSets(trees: PlanTrees): boolean {
+  const all = leavesOfTrees(trees)
+  const lengths = [4, 16].map(
+    (length) => (leaf: AnswerNode) => leaf.candidates.some(({ address }) => address.length === length),
+  )
+  return [({ gives }: AnswerNode) => gives === 'cname', ...lengths].some((has) => all.filter(has).length > 1)
+}
+
+function leavesOfTrees({ ipv4, ipv6 }: PlanTrees): AnswerNode[] {
+  return [...new Set([...leavesOf(ipv4), ...(ipv6 === ipv4 ? [] : leavesOf(ipv6))])]
 }
 
 /**
@@ -226,7 +191,7 @@ export function leafSets(leaf: AnswerNode, family: LeafFamily, limit: number): A
   return kept(leaf.select, family, wanted, limit, () => {
     if (wanted === 1) return singles(leaf, family)
     const found = several(leaf, family, wanted, limit)
-    if (new Set(family.ranks).size === count) return found
+    if (family.keys.areDistinct) return found
     return { ...found, sets: found.sets.map((set) => distinct(family, set)) }
   })
 }
@@ -247,15 +212,58 @@ function several({ select }: AnswerNode, family: LeafFamily, wanted: number, lim
   }
   const most = Math.min(limit, Math.floor(maxSetMembers / wanted))
   if (select === 'rotate') return { draw: 'turn', sets: windows(count, wanted, most) }
-  return select === 'hash' ? bucketed(candidates, wanted, most) : weighed(candidates, wanted, most)
+  return select === 'hash' ? bucketed(candidates, wanted, most) : weighed(family, wanted, most)
 }
 
-function weighed(candidates: readonly Weighted[], wanted: number, most: number): AnswerSets {
-  if (binomial(candidates.length, wanted) > most)
-    return { draw: 'weight', ...drawnSets(candidates, wanted, most) }
-  const sets = subsetsOf(candidates.length, wanted)
+function weighed(family: LeafFamily, wanted: number, most: number): AnswerSets {
+  const { candidates } = family
+  const count = candidates.length
+  if (binomial(count, wanted) > most) return drawn(family, wanted, most)
+  const sets = subsetsOf(count, wanted)
   const weights = candidates.map(({ weight }) => weight)
   return { draw: 'weight', sets, weights: subsetShares(weights, sets) }
+}
+
+/** As many draws as may be. Those that are what they were in what was drawn lately are taken from there, with what they are looked for by. */
+function drawn(family: LeafFamily, wanted: number, most: number): AnswerSets {
+  const before = drawnBefore(family, wanted, most)
+  const { kept, ...drawn } = drawnSets(family.candidates, wanted, most, before)
+  const found: AnswerSets = { draw: 'weight', sets: drawn.sets, weights: drawn.weights, drawn }
+  const keys = before?.keys
+  if (keys !== undefined) {
+    const all = drawn.sets.map((set, number) => keys[kept![number]!] ?? family.keys.of(set))
+    keysMade.set(found, all)
+  }
+  return found
+}
+
+function drawnBefore(family: LeafFamily, wanted: number, most: number) {
+  for (const { family: then, found } of lately) {
+    const { drawn } = found
+    if (drawn?.ofDraw.length !== most || drawn.sets[0]!.length !== wanted) continue
+    const places = placesNow(then, family)
+    if (places !== null) return { drawn, places, keys: keysOf(then, found) }
+  }
+  return undefined
+}
+
+/** Where candidates of then are now; null where more than a few are not, or two have one key, or one address. */
+function placesNow(then: LeafFamily, now: LeafFamily): Int32Array | null {
+  const { length } = now.candidates
+  const mostChanges = length / 4
+  if (then.type !== now.type || Math.abs(then.candidates.length - length) > mostChanges) return null
+  const byKey = new Map(now.candidates.map(({ key }, index) => [key, index]))
+  if (byKey.size < length || !now.keys.areDistinct) return null
+  let stay = 0
+  const places = Int32Array.from(then.candidates, ({ key, weight }, index) => {
+    const place = byKey.get(key)
+    if (place === undefined || now.candidates[place]!.weight !== weight) return -1
+    if (!isEqual(now.rdata[place]!, then.rdata[index]!)) return -1
+    stay++
+    return place
+  })
+  const isKeyedOnce = new Set(then.candidates.map(({ key }) => key)).size === places.length
+  return isKeyedOnce && length - stay <= mostChanges && places.length - stay <= mostChanges ? places : null
 }
 
 /** What sets were worked out of, and what they are. */
@@ -307,7 +315,7 @@ function isEqual(a: Uint8Array, b: Uint8Array): boolean {
 }
 
 /** A member that two candidates stand for is answered once. */
-function distinct({ ranks }: LeafFamily, set: readonly number[]): readonly number[] {
+function distinct({ keys: { ranks } }: LeafFamily, set: readonly number[]): readonly number[] {
   const seen = new Set<number>()
   return set.filter((index) => seen.size < seen.add(ranks[index]!).size)
 }
@@ -326,11 +334,11 @@ function bucketed(candidates: readonly Weighted[], wanted: number, most: number)
   const table = Uint32Array.from(rendezvousTable(candidates))
   const rendezvous = new Rendezvous()
   const order = new Uint16Array(candidates.length)
-  const sets = new Sets()
   const count = 2 ** Math.floor(Math.log2(most))
+  const sets = new Sets(count)
   const buckets = Array.from({ length: count }, (_, bucket) => {
     rendezvous.draw(table, 0, mix32(bucket ^ bucketSalts.bucket), wanted, order)
-    return sets.add([...order.subarray(0, wanted)])
+    return sets.add(order, wanted)
   })
   return { draw: 'bucket', sets: sets.list, buckets }
 }

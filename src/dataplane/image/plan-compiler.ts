@@ -6,7 +6,7 @@
  * what one image may cost: the memory of a plan, and the way that a query goes through it.
  */
 import { aliasTable } from './alias-table.ts'
-import { setLimit } from './answer-sets.ts'
+import { setLimit, sharesSets } from './answer-sets.ts'
 import { compileLeaf } from './leaf-compiler.ts'
 import { maxAreas } from './location-map.ts'
 import {
@@ -80,8 +80,11 @@ class PlanCompiler {
 
   constructor(root: PlanNode, ipv6: PlanNode, signing: PlanSigning | undefined) {
     this.#ttlSeconds = signing?.ttlSeconds ?? Number.POSITIVE_INFINITY
-    const limit = signing === undefined ? 0 : setLimit({ ipv4: root, ipv6 })
-    this.#sets = signing === undefined ? null : new SetCompiler(signing, limit, this.#writer)
+    const trees = { ipv4: root, ipv6 }
+    this.#sets =
+      signing === undefined
+        ? null
+        : new SetCompiler(signing, setLimit(trees), sharesSets(trees), this.#writer)
   }
 
   compile(root: PlanNode, ipv6: PlanNode): SharedArrayBuffer {

@@ -81,8 +81,8 @@ export const setDraws = { one: 0, turn: 1, weight: 2, client: 3, bucket: 4, orde
 export const setsAt = { draw: 0, count: 1, table: 2, sets: 3 } as const
 export const setsWords = 4
 /** `members`: where their indexes are; `signatures`: where the RRSIGs are, in octets. */
-const setAt = { members: 0, size: 1, signatures: 2, octets: 3, rrsigs: 4 } as const
-const setWords = 5
+export const setAt = { members: 0, size: 1, signatures: 2, octets: 3, rrsigs: 4 } as const
+export const setWords = 5
 /** `table` is that of `select`; `weights` and `totalWeight` are there for `weighted`. */
 export const familyAt = { count: 0, wire: 1, counters: 2, weights: 3, table: 4, totalWeight: 5 } as const
 /** `ipv4` and `ipv6`: longest prefix of a hash below; 0 for none. */

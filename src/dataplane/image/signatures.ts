@@ -4,7 +4,6 @@
  */
 import { formatName } from '../wire/name.ts'
 import { typeName } from '../wire/rdata.ts'
-import type { KeyedRrset } from './answer-sets.ts'
 
 /** RRSIGs by what they sign. */
 export interface Signatures {
@@ -31,8 +30,8 @@ export interface PlanSigning {
 
 /** RRSIGs of the RRsets that a service may be answered with. */
 export interface SetSignatures {
-  /** Asked for each RRset that `answerSets` names. @returns as `Signatures` does */
-  of(rrset: KeyedRrset): readonly Uint8Array[] | undefined
+  /** Asked for each RRset that `answerSets` names. @param key as `set-key.ts` has it @returns as `Signatures` does */
+  of(key: string): readonly Uint8Array[] | undefined
 }
 
 /** What a zone that is to be signed lacks, so that there is no image of it: it would be bogus to whoever validates. */

@@ -19,14 +19,13 @@ import { Publisher } from '../../../src/controlplane/serve/publisher.ts'
 import { ServiceWatch } from '../../../src/controlplane/serve/service-watch.ts'
 import { SignAhead } from '../../../src/controlplane/serve/sign-ahead.ts'
 import { ServiceSignatures } from '../../../src/controlplane/signing/service-signatures.ts'
-import { setKey } from '../../../src/controlplane/signing/set-key.ts'
 import { SigningThread } from '../../../src/controlplane/signing/signing-thread.ts'
 import { AnswerReader } from '../../../src/dataplane/counters.ts'
 import { few, maxSets } from '../../../src/dataplane/image/answer-sets.ts'
 import { PlanImage } from '../../../src/dataplane/image/plan.ts'
 import type { ServingUpdate } from '../../../src/dataplane/image/serving-set.ts'
 import { types } from '../../../src/dataplane/wire/constants.ts'
-import { apex, isGood, keyFolder } from '../signing/signing-fixture.ts'
+import { apex, isGood, keyFolder, setKey } from '../signing/signing-fixture.ts'
 import { member, pool, service, soa } from '../store/suite/samples.ts'
 
 const { signal } = new AbortController()
@@ -193,7 +192,7 @@ async function setUp(t: Test) {
     signAhead,
     rrsig: (set: string, name = www) => {
       const book = signing.bookOf(name, planner.catalog)!
-      return book.of({ key: set })?.[0]
+      return book.of(set)?.[0]
     },
     nextSigned: () => signed.promise,
     nextReport: () => reported.promise,

@@ -1,14 +1,9 @@
 import t from 'tap'
 import { ServiceBook } from '../../../src/controlplane/signing/service-book.ts'
-import { setKey } from '../../../src/controlplane/signing/set-key.ts'
 import { types } from '../../../src/dataplane/wire/constants.ts'
-import { apex, daySeconds } from './signing-fixture.ts'
+import { apex, daySeconds, setKey } from './signing-fixture.ts'
 
-const set = (last: number) => {
-  const data = [Uint8Array.of(192, 0, 2, last)]
-  return { type: types.a, data, key: setKey(types.a, data) }
-}
-const key = (last: number) => set(last).key
+const key = (last: number) => setKey(types.a, [Uint8Array.of(192, 0, 2, last)])
 
 function rrsig(expiration: number, inception = 0): Uint8Array {
   const octets = Buffer.alloc(100)
@@ -21,7 +16,7 @@ function setUp() {
   const time = { seconds: 1000 }
   const subject = { service: 'www.example.test', apex, keys: [], ttlSeconds: 60 }
   const book = new ServiceBook(subject, () => time.seconds)
-  const find = (last: number) => book.of(set(last))
+  const find = (last: number) => book.of(key(last))
   return { time, book, find }
 }
 
@@ -38,13 +33,14 @@ t.test('what is missing is noted; what is refused or has ended is left out', asy
   t.equal(find(2), undefined)
   t.equal(book.missing.size, 0, 'a refused one is not missing')
   time.seconds = 1500
+  book.begin()
   t.equal(find(1), undefined, 'the first of them has ended')
   t.equal(book.missing.size, 0)
   t.equal(book.keep(key(1), [rrsig(9000)]), true)
   t.ok(find(1))
   t.match([...book.times()], [{ inception: 0, expiration: 9000 }])
-  t.same([...book.lacking([set(1), set(2), set(3), set(4)])], [key(3), key(4)])
-  t.same([...book.lacking([set(3), set(4)], 1)], [key(3)])
+  t.same([...book.lacking([1, 2, 3, 4].map(key))], [key(3), key(4)])
+  t.same([...book.lacking([3, 4].map(key), 1)], [key(3)])
 })
 
 t.test('what has a week left, has not begun, or was refused, is due', async (t) => {
@@ -67,7 +63,7 @@ t.test('what nobody looks for any more is forgotten once it is more than half', 
   t.equal(book.size, 60, 'half of it is of use')
   book.begin()
   for (let last = 0; last < 20; last++) find(last)
-  book.lacking([set(59)])
+  book.lacking([key(59)])
   book.prune()
   t.equal(book.size, 21)
   t.ok(find(59))

@@ -8,12 +8,11 @@ import {
   type SigningReport,
 } from '../../../src/controlplane/model/dnssec.ts'
 import { ServiceSignatures } from '../../../src/controlplane/signing/service-signatures.ts'
-import { setKey } from '../../../src/controlplane/signing/set-key.ts'
 import type { SigningReply, SigningRequest } from '../../../src/controlplane/signing/set-signer.ts'
 import { SigningThread } from '../../../src/controlplane/signing/signing-thread.ts'
 import { types } from '../../../src/dataplane/wire/constants.ts'
 import { service, soa } from '../store/suite/samples.ts'
-import { apex, daySeconds, isGood, keyFolder } from './signing-fixture.ts'
+import { apex, daySeconds, isGood, keyFolder, setKey } from './signing-fixture.ts'
 
 const rdata = (last: number) => [Uint8Array.of(192, 0, last >>> 8, last & 0xff)]
 const key = (last: number) => setKey(types.a, rdata(last))
@@ -96,7 +95,7 @@ t.test('what is asked for is signed, and told', async (t) => {
   signatures.need(book, new Set(keys(1, 3)), 'answers')
   t.same(signatures.waiting, { answers: 0, ahead: 0 }, 'they are under way')
   t.same(await news, new Set([`www.${apex}`]))
-  const [rrsig] = book.of({ key: key(1) })!
+  const [rrsig] = book.of(key(1))!
   t.ok(isGood(rrsig!, `www.${apex}`, key(1), served))
   t.match(await told, [{ apex, signatures: 3, made: 3, trouble: null }])
   signatures.ask(bookIn(signatures, catalog, 'api')!, keys(1, 2), 'ahead')
@@ -218,7 +217,7 @@ t.test('when the thread dies, it is tried again, and nobody waits for ever', asy
   signatures.need(book, new Set(keys(1, 1)), 'answers')
   retain(signatures, catalogOf([served], ['www']))
   await signed.next
-  t.ok(book.of({ key: key(1) }))
+  t.ok(book.of(key(1)))
 })
 
 t.test(

@@ -3,11 +3,11 @@ import { join } from 'node:path'
 import t from 'tap'
 import { makeKeyParts, sealKey } from '../../../src/controlplane/dnssec/zone-key.ts'
 import { allDuties, type ServedKey } from '../../../src/controlplane/model/dnssec.ts'
-import { setKey, setOf } from '../../../src/controlplane/signing/set-key.ts'
 import { SetSigner, type SigningReply } from '../../../src/controlplane/signing/set-signer.ts'
+import { setOf } from '../../../src/dataplane/image/set-key.ts'
 import { types } from '../../../src/dataplane/wire/constants.ts'
 import { hostnameToWire } from '../../../src/dataplane/wire/name.ts'
-import { apex, daySeconds, isGood, keyFolder } from './signing-fixture.ts'
+import { apex, daySeconds, isGood, keyFolder, setKey } from './signing-fixture.ts'
 
 const service = 'www.example.test'
 const owner = Buffer.from(hostnameToWire(service)).toString('latin1')

@@ -7,11 +7,15 @@ import type { Test } from 'tap'
 import { readOrMakeKeyFile } from '../../../src/controlplane/dnssec/key-file.ts'
 import { makeKeyParts, sealKey } from '../../../src/controlplane/dnssec/zone-key.ts'
 import { allDuties, type ServedKey } from '../../../src/controlplane/model/dnssec.ts'
-import { setOf } from '../../../src/controlplane/signing/set-key.ts'
+import { SetKeys, setOf } from '../../../src/dataplane/image/set-key.ts'
 import { hostnameToWire } from '../../../src/dataplane/wire/name.ts'
 
 export const apex = 'example.test'
 export const daySeconds = 86_400
+
+/** An RRset as text. @param data canonical RDATA */
+export const setKey = (type: number, data: readonly Uint8Array[]) =>
+  new SetKeys(type, data).of(data.map((_, index) => index))
 
 /** A folder with a key file, and a key of the zone `apex` that is sealed by it. */
 export async function keyFolder(t: Test, algorithm: 13 | 15 = 13) {

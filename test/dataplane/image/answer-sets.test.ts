@@ -1,18 +1,19 @@
 /** The sets that a leaf may answer, which are what is signed of a service. */
 import t from 'tap'
 import {
-  type AnswerRrset,
   type AnswerSets,
   answerSets,
   few,
   firstRrsets,
+  keysOf,
   leafFamilies,
   leafSets,
   maxSets,
-  rrsetKey,
   setLimit,
 } from '../../../src/dataplane/image/answer-sets.ts'
+import { drawnSets } from '../../../src/dataplane/image/drawn-sets.ts'
 import type { AnswerNode } from '../../../src/dataplane/image/plan-tree.ts'
+import { setOf } from '../../../src/dataplane/image/set-key.ts'
 import { binomial, subsetShares, subsetsOf } from '../../../src/dataplane/image/subsets.ts'
 import { Random } from '../../../src/dataplane/random.ts'
 import { types } from '../../../src/dataplane/wire/constants.ts'
@@ -134,7 +135,8 @@ t.test('too many subsets: as many draws, the same each time', async (t) => {
   ] as const) {
     const node = leaf(many(count, weight), { select: 'weighted', answers })
     const { draw, sets, weights } = setsOf(node)
-    t.same(setsOf(node), { draw, sets, weights })
+    const again = setsOf(node)
+    t.same({ draw: again.draw, sets: again.sets, weights: again.weights }, { draw, sets, weights })
     t.equal(
       weights!.reduce((sum, one) => sum + one, 0),
       Math.min(4096, Math.floor(131_072 / answers)),
@@ -147,6 +149,41 @@ t.test('too many subsets: as many draws, the same each time', async (t) => {
   for (const [i, set] of sets.entries()) for (const one of set) counts[one]! += weights![i]!
   const error = Math.sqrt(counts.reduce((sum, one) => sum + (one / 512 - 1) ** 2, 0) / 32)
   t.ok(error < 0.06, `${error}: what the head says`)
+})
+
+t.test('draws are the same whatever was drawn before', async (t) => {
+  const weights = Array.from({ length: 40 }, (_, i) => 1 + (i % 3))
+  const all = many(40, (i) => weights[i]!)
+  const drawnOf = (some: readonly Member[], fields: Partial<AnswerNode> = {}) => {
+    const node = leaf(some, { select: 'weighted', answers: 4, ...fields })
+    const family = leafFamilies(node)[0]!
+    const found = leafSets(node, family, maxSets)
+    const { kept, ...fresh } = drawnSets(family.candidates, 4, maxSets)
+    t.same([found.sets, found.weights, found.drawn], [fresh.sets, fresh.weights, fresh])
+    t.same(
+      keysOf(family, found),
+      fresh.sets.map((set) => family.keys.of(set)),
+    )
+  }
+  const other = (changed: number, member: Member) => all.map((each, i) => (i === changed ? member : each))
+  drawnOf(all)
+  drawnOf(all.slice(1))
+  drawnOf(all)
+  drawnOf(all.toReversed())
+  drawnOf(other(3, ['10.0.0.3', 9]))
+  drawnOf(other(3, ['10.1.0.3', 1]))
+  drawnOf(all.slice(0, 20))
+  drawnOf(many(40))
+  // Of one that has another address, and of two that have one key.
+  const moved = leaf(all).candidates.map((each, i) =>
+    i === 5 ? { ...each, address: Uint8Array.of(10, 9, 9, 9) } : each,
+  )
+  drawnOf(all)
+  drawnOf([], { candidates: moved })
+  const twins = leaf(all).candidates.map((each, i) => (i < 2 ? { ...each, key: 7 } : each))
+  drawnOf([], { candidates: twins })
+  drawnOf(all)
+  drawnOf([], { candidates: twins.slice(1) })
 })
 
 t.test('several by client, by bucket', async (t) => {
@@ -184,7 +221,7 @@ t.test('what is to be signed of a plan, each RRset once', async (t) => {
   const both = leaf(['192.0.2.1', '192.0.2.2', '2001:db8::1'], { answers: 9 })
   const found = answerSets(same(located(0, both, weighted([1, both], [2, leaf(members(3))]))))
   t.same(
-    found.map(({ type, data }) => [type, data.map((one) => Buffer.from(one).toString('hex'))]),
+    found.map(setOf).map(({ type, data }) => [type, data.map((one) => Buffer.from(one).toString('hex'))]),
     [
       [types.a, ['c0000201', 'c0000202']],
       [types.aaaa, ['20010db8000000000000000000000001']],
@@ -193,10 +230,10 @@ t.test('what is to be signed of a plan, each RRset once', async (t) => {
       [types.a, ['c0000202']],
     ],
   )
-  t.same(new Set(found.map(rrsetKey)).size, found.length)
+  t.same(new Set(found).size, found.length)
   const names = answerSets(same(alias(['B.test', 'a.test', 'b.test'])))
   t.same(
-    names.map(({ type, data }) => [type, Buffer.from(data[0]!).toString('latin1')]),
+    names.map(setOf).map(({ type, data }) => [type, Buffer.from(data[0]!).toString('latin1')]),
     [
       [types.cname, '\x01b\x04test\x00'],
       [types.cname, '\x01a\x04test\x00'],
@@ -209,20 +246,20 @@ t.test('what is signed first: some sets of each leaf that has none', async (t) =
   const trees = same(located(0, large, leaf(members(3))))
   const found = firstRrsets(trees, () => false)
   t.equal(found.length, few + 3)
-  const all = new Set(answerSets(trees).map(rrsetKey))
-  t.ok(found.every((rrset) => all.has(rrsetKey(rrset))))
-  t.equal(new Set(found.map(rrsetKey)).size, few + 3)
+  const all = new Set(answerSets(trees))
+  t.ok(found.every((key) => all.has(key)))
+  t.equal(new Set(found).size, few + 3)
   const [one] = answerSets(same(large)).slice(-1)
-  const known = (rrset: AnswerRrset) => rrsetKey(rrset) === rrsetKey(one!)
+  const known = (key: string) => key === one
   t.equal(firstRrsets(trees, known).length, 3, 'one of them is enough')
   t.same(
     firstRrsets(trees, () => true),
     [],
   )
   t.same(
-    firstRrsets({ ipv4: leaf(['192.0.2.1', '2001:db8::1']), ipv6: leaf(['2001:db8::2']) }, () => false).map(
-      ({ data }) => data[0]!.at(-1),
-    ),
+    firstRrsets({ ipv4: leaf(['192.0.2.1', '2001:db8::1']), ipv6: leaf(['2001:db8::2']) }, () => false)
+      .map(setOf)
+      .map(({ data }) => data[0]!.at(-1)),
     [1, 2],
     'of each type that may be asked for',
   )
@@ -237,10 +274,10 @@ t.test('the first of fewer sets are some of all', async (t) => {
     leaf(many(100), { select: 'hash', prefix }),
     leaf(many(10), { answers: 30 }),
   ]) {
-    const all = new Set(answerSets(same(node)).map(rrsetKey))
+    const all = new Set(answerSets(same(node)))
     const found = firstRrsets(same(node), () => false, few)
     t.ok(found.length > 0 && found.length <= few)
-    t.ok(found.every((rrset) => all.has(rrsetKey(rrset))))
+    t.ok(found.every((key) => all.has(key)))
   }
 })
 
@@ -248,7 +285,9 @@ t.test('each tree for its own type', async (t) => {
   const both = leaf(['192.0.2.1', '2001:db8::1'])
   const other = leaf(['192.0.2.2', '2001:db8::2'])
   t.same(
-    answerSets({ ipv4: both, ipv6: other }).map(({ type, data }) => [type, data[0]!.at(-1)]),
+    answerSets({ ipv4: both, ipv6: other })
+      .map(setOf)
+      .map(({ type, data }) => [type, data[0]!.at(-1)]),
     [
       [types.a, 1],
       [types.aaaa, 2],
@@ -256,7 +295,9 @@ t.test('each tree for its own type', async (t) => {
   )
   const only6 = leaf(['2001:db8::3'])
   t.same(
-    answerSets({ ipv4: only6, ipv6: other }).map(({ data }) => data[0]!.at(-1)),
+    answerSets({ ipv4: only6, ipv6: other })
+      .map(setOf)
+      .map(({ data }) => data[0]!.at(-1)),
     [3, 2],
     'ANY finds it there',
   )

@@ -54,6 +54,40 @@ t.test('whoever goes changes the draws that it stood in, each by one member, and
   }
 })
 
+t.test('what is made of draws before is what would be drawn without them', async (t) => {
+  for (let round = 0; round < 40; round++) {
+    const count = 4 + random.below(40)
+    const wanted = 2 + random.below(count - 3)
+    const all = members(count + 4, () => 1 + random.below([1, 3, 1000][round % 3]!))
+    const before = all.filter(({ counter }) => counter % 9 !== 0)
+    // Some go, some come, some have another weight, and all stand in another order.
+    const after = all
+      .filter(({ counter }) => counter === 0 || counter % (5 + (round % 4)) !== 1)
+      .map((each) => (each.counter === 7 ? { ...each, weight: each.weight + 2 } : each))
+      .sort((a, b) => (a.key & 0xff) - (b.key & 0xff))
+    if (before.length <= wanted || after.length <= wanted) continue
+    const places = before.map(({ key, weight }) =>
+      after.findIndex((each) => each.key === key && each.weight === weight),
+    )
+    const drawn = drawnSets(before, wanted, 300)
+    const { kept, ...found } = drawnSets(after, wanted, 300, { drawn, places })
+    const { kept: none, ...fresh } = drawnSets(after, wanted, 300)
+    t.same(found, fresh, `${wanted} of ${before.length}, then ${after.length}`)
+    t.equal(none, null)
+    const wrong = found.sets.filter((set, number) => {
+      const then = drawn.sets[kept![number]!]
+      return (
+        then !== undefined &&
+        then
+          .map((index) => places[index]!)
+          .sort((a, b) => a - b)
+          .join() !== set.join()
+      )
+    })
+    t.same(wrong, [])
+  }
+})
+
 t.test('another weight changes draws that its member enters or leaves, and no other', async (t) => {
   const all = members(30, (i) => 10 + i)
   const before = draws(all, 3, 200)
@@ -69,7 +103,7 @@ t.test('another weight changes draws that its member enters or leaves, and no ot
 
 t.test('they are the same for ever: signatures are found again by them', async (t) => {
   const fixed = Array.from({ length: 40 }, (_, i) => ({ key: i, weight: 1 + (i % 3), counter: i }))
-  t.same(drawnSets(fixed, 4, 4), {
+  t.match(drawnSets(fixed, 4, 4), {
     sets: [
       [4, 16, 34, 37],
       [13, 25, 32, 38],
