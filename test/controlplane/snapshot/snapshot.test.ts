@@ -152,6 +152,9 @@ t.test('what was written is read', async (t) => {
   await files.writeBase(base, now)
   t.same(await files.read(failTest), { ...base, writtenAt: now })
   t.same(await files.readResolutions(), base.resolutions)
+  const empty = { ...base, feeds: [], monitors: [], pools: [], services: [] }
+  await files.writeBase(empty, now)
+  t.same(await files.read(failTest), { ...empty, writtenAt: now })
 })
 
 t.test('a monitor that could not be read when it was written is not missed', async (t) => {
