@@ -3,8 +3,9 @@
  * from a verdict to the answers there are 10 ms.
  *
  * For each member of each pool that a service may be answered from, the service is planned as it would be with that member in another
- * state, by the code that plans; what of that is not signed yet is asked for. It is done whenever a service was planned, in slices of this
- * thread's time, so that a verdict waits for one slice at the most.
+ * state, by the code that plans; what of that is not signed yet is asked for. It is done whenever services were planned, in slices of this
+ * thread's time, so that a verdict waits for one slice at the most; and not while they are planned again and again, as when many members
+ * fail together: most of it would be of no use with the next verdict, and take time from what that needs.
  *
  * What is not signed ahead: that several members change at once, other addresses of hosts, an operator's word, other weights where answers
  * are drawn beforehand. Then what is signed of the plan is answered with until the rest has come, or the plan before while nothing of it is.
@@ -45,8 +46,9 @@ export interface SignAheadOptions {
   readonly onError: (error: unknown) => void
 }
 
-/** After the first service that was planned: the answers go before. */
+/** After the last service that was planned, and after the first at the latest: the answers go before. */
 const settleMs = 50
+const longestSettleMs = 1000
 /** How long this thread is at it, and lets others be. */
 const sliceMs = 2
 const restMs = 8
@@ -91,6 +93,9 @@ export class SignAhead implements Disposable {
   readonly #marked = new Set<string>()
   #pass: Iterator<void> | null = null
   #timer: NodeJS.Timeout | undefined
+  /** When nothing has been planned for long enough, and until when that is waited for. */
+  #settledAtMs = 0
+  #latestAtMs = 0
   #ended = false
 
   constructor(options: SignAheadOptions) {
@@ -104,6 +109,9 @@ export class SignAhead implements Disposable {
 
   /** Says that a service was planned. */
   mark(service: string): void {
+    const nowMs = performance.now()
+    if (this.#timer === undefined) this.#latestAtMs = nowMs + longestSettleMs
+    this.#settledAtMs = nowMs + settleMs
     this.#marked.add(service)
     this.#wait(settleMs)
   }
@@ -122,7 +130,13 @@ export class SignAhead implements Disposable {
   }
 
   #slice(): void {
-    const until = performance.now() + sliceMs
+    const nowMs = performance.now()
+    const settlesInMs = Math.min(this.#settledAtMs, this.#latestAtMs) - nowMs
+    if (settlesInMs > 0) {
+      this.#wait(settlesInMs)
+      return
+    }
+    const until = nowMs + sliceMs
     try {
       this.#pass ??= this.#look()
       while (performance.now() < until) {

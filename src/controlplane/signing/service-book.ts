@@ -36,6 +36,17 @@ interface Entry {
   round: number
 }
 
+/** Of all that is signed in a book, in UNIX seconds; without any, they begin at once, and end at once and never. */
+export interface BookTimes {
+  readonly signatures: number
+  /** When the last of them begins. */
+  readonly beginsAt: number
+  /** When the first of them ends. */
+  readonly expiresAt: number
+  /** When the last of them does. */
+  readonly endsAt: number
+}
+
 /** Fewer are kept whether anybody looks for them or not. */
 const fewEntries = 16
 
@@ -50,6 +61,8 @@ export class ServiceBook implements SetSignatures, BookSubject {
   readonly missing = new Set<string>()
   readonly #nowSeconds: () => number
   readonly #entries = new Map<string, Entry>()
+  /** What `times` gives; null when it has to be looked for. */
+  #times: BookTimes | null = null
   #round = 0
   /** When it began. */
   #roundSeconds: number
@@ -103,6 +116,7 @@ export class ServiceBook implements SetSignatures, BookSubject {
 
   /** @param rrsigs RDATA, which end at the earliest by the first of them; none: refused. @returns whether it was known before */
   keep(key: string, rrsigs: readonly Uint8Array[]): boolean {
+    this.#times = null
     const before = this.#entries.has(key)
     const inception = Math.max(...rrsigs.map((rrsig) => timeIn(rrsig, 12)))
     const expiration = Math.min(...rrsigs.map((rrsig) => timeIn(rrsig, 8)))
@@ -126,19 +140,36 @@ export class ServiceBook implements SetSignatures, BookSubject {
 
   /** Forgets what nobody has looked for in this round, once that is more than half. */
   prune(): void {
-    const used = [...this.#entries].filter(([, { round }]) => round === this.#round)
-    if (this.#entries.size <= Math.max(2 * used.length, fewEntries)) return
-    this.#entries.clear()
-    for (const [key, entry] of used) this.#entries.set(key, entry)
+    let used = 0
+    for (const { round } of this.#entries.values()) if (round === this.#round) used++
+    if (this.#entries.size <= Math.max(2 * used, fewEntries)) return
+    this.#times = null
+    for (const [key, { round }] of this.#entries) if (round !== this.#round) this.#entries.delete(key)
   }
 
   keySet(): Iterable<string> {
     return this.#entries.keys()
   }
 
-  /** When what is signed begins and ends, UNIX seconds. */
-  *times(): Generator<Pick<Entry, 'inception' | 'expiration'>> {
-    for (const entry of this.#entries.values()) if (entry.rrsigs !== null) yield entry
+  /** Looked for once after each change: with each signature that is made all books are asked. */
+  get times(): BookTimes {
+    this.#times ??= this.#lookForTimes()
+    return this.#times
+  }
+
+  #lookForTimes(): BookTimes {
+    let signatures = 0
+    let beginsAt = 0
+    let expiresAt = Number.POSITIVE_INFINITY
+    let endsAt = 0
+    for (const { rrsigs, inception, expiration } of this.#entries.values()) {
+      if (rrsigs === null) continue
+      beginsAt = Math.max(beginsAt, inception)
+      expiresAt = Math.min(expiresAt, expiration)
+      endsAt = Math.max(endsAt, expiration)
+      signatures++
+    }
+    return { signatures, beginsAt, expiresAt, endsAt }
   }
 }
 

@@ -3,8 +3,9 @@
  *
  * A plan is never waited for by a query: while RRsets of a new one are signed, the service is answered with those that are.
  *
- * That signatures of a service have come is told with the first of them, whenever no more are left than half as many as when it was told
- * last, and with the last: a plan of thousands of sets takes milliseconds to compile.
+ * That signatures of a service have come is told with the first of them where it waits for those, whenever no more are left than half as
+ * many as when it was told last, unless the next message brings the rest, and with the last: a plan of thousands of sets takes milliseconds to
+ * compile.
  *
  * Bounded: books by the services of signed zones, two each while their signing changes.
  */
@@ -16,6 +17,7 @@ import { type BookSubject, ServiceBook } from './service-book.ts'
 import type { SigningReply } from './set-signer.ts'
 import {
   batchesOf,
+  mostTaken,
   SigningQueue,
   type SigningRank,
   signingRanks,
@@ -224,7 +226,7 @@ export class ServiceSignatures {
           const wasKnown = book.keep(key, rrsigs)
           isNew ||= wasKnown
         }
-        if (this.#isToBeTold(book, isNew, this.#queue.count(rank, book))) news.add(book.service)
+        if (this.#isToBeTold(book, isNew, rank, keys.length)) news.add(book.service)
       }
       this.#note(apex, made)
       this.#kept.set(apex, kept)
@@ -235,10 +237,13 @@ export class ServiceSignatures {
     if (news.size > 0) this.#options.onSigned(news)
   }
 
-  #isToBeTold(book: ServiceBook, isNew: boolean, left: number): boolean {
-    const untold = this.#untold.get(book) ?? { isNew: false, until: Number.POSITIVE_INFINITY }
+  /** @param count how many have come */
+  #isToBeTold(book: ServiceBook, isNew: boolean, rank: SigningRank, count: number): boolean {
+    const left = this.#queue.count(rank, book)
+    const until = rank === 'first' ? Number.POSITIVE_INFINITY : (left + count) / 2
+    const untold = this.#untold.get(book) ?? { isNew: false, until }
     untold.isNew ||= isNew
-    const isTold = untold.isNew && left <= untold.until
+    const isTold = untold.isNew && (left === 0 || (left <= untold.until && left > mostTaken[rank]))
     if (left === 0) this.#untold.delete(book)
     else this.#untold.set(book, isTold ? { isNew: false, until: left / 2 } : untold)
     return isTold
@@ -260,12 +265,11 @@ export class ServiceSignatures {
     for (const book of this.#all()) {
       const zone = found.get(book.apex)
       if (zone === undefined) continue
-      for (const { inception, expiration } of book.times()) {
-        zone.beginsAt = Math.max(zone.beginsAt, inception)
-        zone.expiresAt = Math.min(zone.expiresAt, expiration)
-        zone.endsAt = Math.max(zone.endsAt, expiration)
-        zone.signatures++
-      }
+      const { signatures, beginsAt, expiresAt, endsAt } = book.times
+      zone.beginsAt = Math.max(zone.beginsAt, beginsAt)
+      zone.expiresAt = Math.min(zone.expiresAt, expiresAt)
+      zone.endsAt = Math.max(zone.endsAt, endsAt)
+      zone.signatures += signatures
     }
     this.#options.onReports(
       Array.from(found, ([apex, zone]) => ({

@@ -1,6 +1,7 @@
 /**
  * What is still to be signed of services, by how it is waited for. A rank is taken from only while those before it are empty; and what is
- * taken is small but for the first, so that the first waits for some 10 ms at the most.
+ * taken is small but for the first, so that the first waits for some milliseconds at the most; that of a step, for which nothing is answered
+ * with anew meanwhile, may be larger.
  *
  *     rank      RRsets
  *     first     without which a service is answered as before: a few of each leaf of its plan that has no signature at all
@@ -17,8 +18,13 @@ import type { SigningRequest } from './set-signer.ts'
 export const signingRanks = ['first', 'step', 'answers', 'ahead'] as const
 export type SigningRank = (typeof signingRanks)[number]
 
-/** RRsets of one message: some 80 ms of the signing thread, and 10. */
-const mostTaken: Readonly<Record<SigningRank, number>> = { first: 2000, step: 256, answers: 256, ahead: 256 }
+/** RRsets of one message: some 80 ms of the signing thread, and 2. */
+export const mostTaken: Readonly<Record<SigningRank, number>> = {
+  first: 2000,
+  step: 256,
+  answers: 64,
+  ahead: 64,
+}
 
 /** A request, and what it was made of. */
 export interface Batch {
