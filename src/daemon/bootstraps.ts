@@ -64,14 +64,14 @@ export class Bootstraps implements AsyncDisposable {
     }))
     const drives = nodes.every(({ id, silentMs }) => id >= nodeId || silentMs > defaultStaleMs)
     if (!drives) return false
+    // Where nothing can be done for some, the others have their turn, and those again in the next round.
+    const isMoreOverdue = overdue.length === overdueAtOnce
+    this.#followedUp = isMoreOverdue ? overdue.at(-1)! : ''
     if (overdue.length > 0) {
       await database.write(by, async (write) => {
         for (const child of overdue) write.concernsSignals({ child })
       })
     }
-    // Where nothing can be done for some, the others have their turn, and those again in the next round.
-    const isMoreOverdue = overdue.length === overdueAtOnce
-    this.#followedUp = isMoreOverdue ? overdue.at(-1)! : ''
     const apexes = new Set(zones.map(({ apex }) => apex))
     for (const apex of this.#nextMs.keys()) if (!apexes.has(apex)) this.#nextMs.delete(apex)
     const nowMs = monotonicClock.nowMs()

@@ -12,6 +12,7 @@
 import { dueAt, moveRollover, type RolloverEvent, waitOf } from '../controlplane/dnssec/rollover-machine.ts'
 import { nodesBehind } from '../controlplane/dnssec/rollover-nodes.ts'
 import { defaultStaleMs } from '../controlplane/fleet/peers.ts'
+import { isUnavailable } from '../controlplane/model/errors.ts'
 import type { NewEvent } from '../controlplane/model/event.ts'
 import type { SigningNode } from '../controlplane/model/observation.ts'
 import {
@@ -40,12 +41,17 @@ const idleMs = 10_000
 const activeMs = 1_000
 /** While a step is not served everywhere yet. */
 const soonMs = 100
+/** Between two attempts to move one that can't be moved. */
+const longestPauseMs = 60_000
 
 /** What this node remembers of a rollover. Bounded by the rollovers. */
 interface Remembered {
   readonly step: string
   /** By the steady clock; null until its time counts. */
   readonly dueMs: number | null
+  /** How long it is left alone, as it could not be moved; 0 when it could. */
+  pauseMs: number
+  pausedUntilMs: number
 }
 
 /** A rollover as metrics tell of it. */
@@ -160,9 +166,28 @@ export class Rollovers implements AsyncDisposable {
     let moved = false
     for (const each of open) {
       if (this.#loop.signal.aborted) return false
-      if (await this.#drive(each, own, others)) moved = true
+      if (await this.#tryToDrive(each, own, others)) moved = true
     }
     return moved
+  }
+
+  /** One that can't be moved, as somebody broke a row of its zone, keeps no other from being moved, and is tried less and less often. */
+  async #tryToDrive(open: OpenRollover, served: number, others: readonly SigningNode[]): Promise<boolean> {
+    const { apex } = open.rollover
+    const remembered = this.#remembered.get(apex)!
+    if (monotonicClock.nowMs() < remembered.pausedUntilMs) return false
+    try {
+      const moved = await this.#drive(open, served, others)
+      remembered.pauseMs = 0
+      return moved
+    } catch (error) {
+      if (isUnavailable(error)) throw error
+      if (remembered.pauseMs === 0)
+        this.#ground.log.error({ zone: apex, err: error }, 'a rollover of keys was not moved')
+      remembered.pauseMs = Math.min(Math.max(2 * remembered.pauseMs, activeMs), longestPauseMs)
+      remembered.pausedUntilMs = monotonicClock.nowMs() + remembered.pauseMs
+      return false
+    }
   }
 
   #remember({ rollover, signing, cachedUntil, nowMs }: OpenRollover): void {
@@ -172,7 +197,7 @@ export class Rollovers implements AsyncDisposable {
     const step = `${revision} ${countedFrom} ${due}`
     if (this.#remembered.get(apex)?.step === step) return
     const dueMs = due === null ? null : monotonicClock.nowMs() + Math.max(0, due - nowMs)
-    this.#remembered.set(apex, { step, dueMs })
+    this.#remembered.set(apex, { step, dueMs, pauseMs: 0, pausedUntilMs: 0 })
   }
 
   /** Whether it has come further. */

@@ -1,17 +1,25 @@
 /**
- * Loaded before everything else in each process and thread of a daemon (`freezable`): freezes the thread whose name a file bears, as
- * a defect would. The file says how: `busy` for ever, or `waiting` for ever. Whoever takes the file away first is frozen, so a
- * successor of the same name is not.
+ * Loaded before everything else in each process and thread of a daemon (`freezable`): breaks the thread whose name a file bears, as
+ * a defect would. The file says how: it is `busy` for ever, or `waiting` for ever; `throwing`, it throws what nobody catches; `filling`, it
+ * fills its heap. Whoever takes the file away first is broken, so a successor of the same name is not.
  */
 import { mkdtempSync, readFileSync, rmSync, unlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, parse } from 'node:path'
 import { isMainThread, threadName } from 'node:worker_threads'
 
-export type Way = 'busy' | 'waiting'
+export type Way = 'busy' | 'waiting' | 'throwing' | 'filling'
 
 /** Threads by their names; of the processes the main ones. */
-export type Freezable = 'control-plane' | 'main' | 'dns-udp' | 'dns-tcp' | 'compile' | 'database'
+export type Freezable =
+  | 'control-plane'
+  | 'main'
+  | 'dns-udp'
+  | 'dns-tcp'
+  | 'compile'
+  | 'database'
+  | 'signing'
+  | 'dnstap'
 
 /** What a daemon is started with so that its threads can be frozen. */
 export interface Freezer extends Disposable {
@@ -32,6 +40,12 @@ export function freezable(): Freezer {
 
 const lookEveryMs = 20
 
+/** With what lives, a little at a time, as a list that nobody bounds. */
+function fill(): never {
+  const kept: object[] = []
+  for (;;) kept.push({ of: kept.length, and: [kept.length] })
+}
+
 function watchFolder(folder: string): void {
   const file = join(folder, isMainThread ? parse(process.argv[1]!).name : (threadName ?? ''))
   const look = () => {
@@ -43,6 +57,8 @@ function watchFolder(folder: string): void {
       return
     }
     if (way === 'busy') for (;;);
+    if (way === 'throwing') throw new Error('thrown on purpose')
+    if (way === 'filling') fill()
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0)
   }
   setInterval(look, lookEveryMs).unref()

@@ -87,7 +87,11 @@ export class SetSigner {
   sign(request: SigningRequest): SigningReply {
     const { apex } = request
     const { book, damaged } = this.#bookOf(apex)
-    return { ...this.#sign(request, book, book), damaged }
+    try {
+      return { ...this.#sign(request, book, book), damaged }
+    } catch (error) {
+      return { ...refused(request, error), kept: book.size, damaged }
+    }
   }
 
   /** Forgets what has been signed of a zone but for these. */
@@ -179,6 +183,13 @@ export class SetSigner {
   #pathOf(apex: string): string {
     return join(this.#directory, fileOf(apex, kind))
   }
+}
+
+/** Of a zone whose keys are none, as somebody wrote them by SQL: zones that are asked for with it are signed all the same. */
+function refused({ apex, owners }: SigningRequest, error: unknown): Omit<SigningReply, 'kept' | 'damaged'> {
+  const counts = owners.flatMap(({ sets }) => sets.map(() => 0))
+  const trouble = `services of zone ${apex} can't be signed: ${(error as Error).message}`
+  return { octets: new Uint8Array(), rrsigLength: 0, counts, made: 0, trouble }
 }
 
 /** The one that was written last, or the one before. */

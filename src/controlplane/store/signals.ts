@@ -107,8 +107,9 @@ export async function followSignals(write: Write, waits: boolean): Promise<void>
   const children = await concerned(write.tx, signals)
   if (children.length === 0) return
   const before = await rowsOf(write.tx, children)
-  const after = await wantedOf(write, children)
-  await replace(write, differences(before, after), waits)
+  const { rows: after, unreadable } = await wantedOf(write, children)
+  const known = before.filter(({ child }) => !unreadable.has(child))
+  await replace(write, differences(known, after), waits)
 }
 
 /** Apexes of the zones whose signals may be others. */
@@ -147,8 +148,14 @@ async function rowsOf(tx: Tx, children: readonly string[]): Promise<Row[]> {
   return rows
 }
 
-/** What the rows of zones are to be. */
-async function wantedOf(write: Write, children: readonly string[]): Promise<Row[]> {
+/**
+ * What the rows of zones are to be. Of a zone whose rows or keys somebody broke by SQL that can't be said: its signals stay as they are, as
+ * what is served of the zone does, and a write of the zone that they stand in is not refused for it.
+ */
+async function wantedOf(
+  write: Write,
+  children: readonly string[],
+): Promise<{ readonly rows: Row[]; readonly unreadable: ReadonlySet<string> }> {
   const { tx, keys: maker } = write
   const [found, keys] = await Promise.all([
     tx.execute<{ apex: string; max_ttl: number; foreign: string[]; data: string[] }>(sql`
@@ -158,9 +165,20 @@ async function wantedOf(write: Write, children: readonly string[]): Promise<Row[
       where z.signing_algorithm is not null and z.signing_bootstrap and z.bootstrapped_at is null`),
     readActiveKeys(tx, children),
   ])
+  const unreadable = new Set<string>()
+  const parentData = (child: string, foreign: readonly string[]) => {
+    try {
+      return maker.parentData(child, keys.get(child) ?? [], foreign)
+    } catch (error) {
+      if (error instanceof ControlError) throw error
+      unreadable.add(child)
+      return null
+    }
+  }
   const unplaced = found.rows.flatMap(({ apex: child, max_ttl, foreign, data }) => {
-    const { cds, cdnskey } = maker.parentData(child, keys.get(child) ?? [], foreign)
-    if (cds.length === 0) return []
+    const said = parentData(child, foreign)
+    if (said === null || said.cds.length === 0) return []
+    const { cds, cdnskey } = said
     return serversOf(data).map((server): Row => {
       const name = signalName(child, server)
       const obstacle = obstacleOf(child, server)
@@ -169,7 +187,7 @@ async function wantedOf(write: Write, children: readonly string[]): Promise<Row[
       return { ...whole, ttlSeconds, zone: null, owner: null, obstacle, stale: false }
     })
   })
-  return place(tx, unplaced)
+  return { rows: await place(tx, unplaced), unreadable }
 }
 
 /** What keeps a server from telling of a zone, whatever is served here; null when nothing does. */

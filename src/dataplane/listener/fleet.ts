@@ -77,6 +77,7 @@ export class Fleet implements AsyncDisposable {
   async start(): Promise<void> {
     this.#looking = lookAgainAndAgain((passedMs) => {
       for (const worker of this.#workers) worker.look(passedMs)
+      this.#tap.look(passedMs)
     })
     try {
       const { udpBackend, syscalls = loadSyscalls, sockets } = this.#options

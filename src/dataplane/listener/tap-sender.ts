@@ -41,6 +41,8 @@ const turnMs = 200
 export interface TapTimes {
   /** Between two looks at the rings, at the most: a look that finds much is followed by the next the sooner. */
   readonly lookMs: number
+  /** How long a collector may take to be connected to, and to say that it accepts. */
+  readonly greetMs: number
   /** Until the next attempt to connect. */
   readonly retryMs: number
   /** How long a stop waits for a collector that does not read, or does not say FINISH. */
@@ -50,7 +52,7 @@ export interface TapTimes {
 /** Waits. @returns false when it is woken, and events are to be looked at */
 export type Sleep = (ms: number) => boolean
 
-export const defaultTapTimes: TapTimes = { lookMs: 25, retryMs: 1000, stopMs: 500 }
+export const defaultTapTimes: TapTimes = { lookMs: 25, greetMs: 10_000, retryMs: 1000, stopMs: 500 }
 
 export class TapSender {
   readonly #readers: readonly TapReader[]
@@ -100,6 +102,8 @@ export class TapSender {
     // 'close' follows.
     socket.on('error', () => undefined)
     socket.on('close', () => this.#lost())
+    // A host that is gone by now says nothing, and no connection ends by that alone.
+    this.#after(this.#times.greetMs, () => socket.destroy())
   }
 
   /**
@@ -122,6 +126,7 @@ export class TapSender {
     for (let type = this.#nextControl(); type >= 0; type = this.#nextControl()) {
       if (type === controls.accept && this.#state === 'greeting') {
         this.#state = 'sending'
+        clearTimeout(this.#timer)
         // Behind it, which is written by the stream.
         socket.write(controlFrame(controls.start), () => this.#look(socket))
       } else if (type === controls.finish && this.#state === 'finishing') this.#end()

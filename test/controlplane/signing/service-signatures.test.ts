@@ -203,14 +203,12 @@ t.test('thousands of RRsets of a service are told now and then, and at last', as
   t.same(left, [2300 - 18 * 64, 2300 - 27 * 64, 2300 - 32 * 64, 2300 - 34 * 64, 0])
 })
 
-t.test('when the thread dies, it is tried again, and nobody waits for ever', async (t) => {
+t.test('when the thread fails, it is tried again, and nobody waits for ever', async (t) => {
   const { signatures, served, errors, signed } = await setUp(t)
   const book = bookIn(signatures, catalogOf([served], ['www']))!
-  // No such zone name: a defect, by which the thread fails.
-  const bad = signatures.bookOf(service(`x.${apex}`, []), {
-    ...zone([served]),
-    apex: `${'x'.repeat(70)}.test`,
-  })!
+  // A defect: this can't be sent to the thread.
+  const duties = { ...allDuties, evil: () => undefined }
+  const bad = signatures.bookOf(service(`x.${apex}`, []), zone([{ ...served, duties }]))!
   signatures.ask(bad, keys(1, 1), 'step')
   await signatures.settled()
   t.equal(errors.all.length, 1)
@@ -302,4 +300,27 @@ t.test('the thread forgets what is of no use here any more', async (t) => {
   await done
   const reply = await thread.sign([{ apex, keys: [served], owners: [] }])
   t.equal(reply[0]!.kept, 1)
+})
+
+t.test('a zone whose keys are none keeps none of another zone from being signed', async (t) => {
+  const { signatures, served, errors, reports } = await setUp(t)
+  const book = bookIn(signatures, catalogOf([served], ['www']))!
+  const duties = undefined as unknown as ServedKey['duties']
+  const bad = signatures.bookOf(service('www.bad.test', []), {
+    ...zone([{ ...served, duties }]),
+    apex: 'bad.test',
+  })!
+  const told = reports.next
+  // They go to the thread together.
+  signatures.ask(bad, keys(1, 1), 'step')
+  signatures.ask(book, keys(1, 2), 'step')
+  signatures.ask(bad, keys(2, 1), 'step')
+  await signatures.settled()
+  t.ok(book.of(key(1)))
+  t.notOk(bad.of(key(2)))
+  t.match(await told, [
+    { apex: 'bad.test', trouble: /^services of zone bad\.test can't be signed: / },
+    { apex, trouble: null },
+  ])
+  t.same(errors.all, [])
 })

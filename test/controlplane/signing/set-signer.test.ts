@@ -183,3 +183,17 @@ t.test('what is of no use is forgotten, and so is a zone, on disk too', async (t
   const next = new SetSigner({ directory, keyFile })
   t.match(next.sign(request([key], [a(2)])), { made: 0, kept: 1 }, 'what was signed meanwhile is kept')
 })
+
+t.test('a zone whose keys are none is refused, and says so', async (t) => {
+  const { directory, keyFile, key } = await keyFolder(t)
+  const signer = new SetSigner({ directory, keyFile })
+  // As of a rollover in a step that there is none of.
+  const broken = { ...key, duties: undefined } as unknown as ServedKey
+  const reply = signer.sign(request([broken]))
+  t.match(reply, {
+    counts: [0, 0, 0, 0],
+    made: 0,
+    trouble: /^services of zone example\.test can't be signed: /,
+  })
+  t.match(signer.sign(request([key])), { made: 4, trouble: null })
+})

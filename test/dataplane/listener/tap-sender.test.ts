@@ -81,7 +81,7 @@ function put(ring: SharedArrayBuffer, text: string): void {
   writer.publish()
 }
 
-const times = { lookMs: 1, retryMs: 1, stopMs: 60_000 }
+const times = { lookMs: 1, greetMs: 60_000, retryMs: 1, stopMs: 60_000 }
 
 t.test('greets, sends what there is and what comes, and says goodbye', async (t) => {
   const collector = await listen(t, createServer())
@@ -270,7 +270,7 @@ t.test('a stop makes one more attempt at one who is not there', async (t) => {
   const path = join(folder, 'tap.sock')
   const ring = allocateTapRing()
   put(ring, 'late')
-  const waits = { lookMs: 1, retryMs: 3_600_000, stopMs: 60_000 }
+  const waits = { lookMs: 1, greetMs: 3_600_000, retryMs: 3_600_000, stopMs: 60_000 }
   const lost = new TapSender([ring], { path }, waits)
   lost.start()
   await lost.stop()
@@ -370,7 +370,7 @@ t.test('a thread that dies is told of, and started again', async (t) => {
         if (died.push(reason) === 3) thrice.resolve()
       },
       new URL(`data:text/javascript,${words}`),
-      { delaysMs: [0, 1], provenAfterMs },
+      { delaysMs: [0, 1], provenAfterMs, endsWithinMs: 60_000 },
     )
     thread.send([allocateTapRing()], target)
     return { died, thread, thrice: thrice.promise }
@@ -395,6 +395,58 @@ t.test('a thread that dies is told of, and started again', async (t) => {
   const late = new TapThread(() => t.fail('it was not started'))
   late.send([allocateTapRing()], target)
   await late.stop()
+})
+
+/** It says once that it lives. */
+const hanging = new URL(
+  `data:text/javascript,${encodeURIComponent(`
+    import { workerData } from 'node:worker_threads'
+    Atomics.add(new Int32Array(workerData.signs), 0, 1)
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0)`)}`,
+)
+const target = { host: '127.0.0.1', port: 1 }
+const restarts = { delaysMs: [0], provenAfterMs: 60_000, endsWithinMs: 1 }
+
+t.test('a thread that hangs is told of, and another one is started', async (t) => {
+  const died: string[] = []
+  const thread = new TapThread((reason) => void died.push(reason), hanging, restarts)
+  thread.look(1000)
+  thread.send([allocateTapRing()], target)
+  while (died.length < 2) {
+    thread.look(1000)
+    await turn()
+  }
+  for (const reason of died) t.match(reason, /^it hangs: no sign of life in \d+ ms, \d+ of them busy$/)
+  await thread.stop()
+  t.equal(died.length, 2, 'one that is told to end is not waited for')
+})
+
+t.test('a thread that the host has no room for is tried again', async (t) => {
+  const twice = Promise.withResolvers<void>()
+  const died: string[] = []
+  const tell = (reason: string) => {
+    if (died.push(reason) === 2) twice.resolve()
+  }
+  // Whatever keeps it from being made.
+  const thread = new TapThread(tell, new URL('http://127.0.0.1/none'), restarts)
+  const alive = setInterval(() => undefined, 1000)
+  thread.send([allocateTapRing()], target)
+  await twice.promise
+  clearInterval(alive)
+  await thread.stop()
+  t.match(died[0], /must be|file|URL/)
+})
+
+t.test('a collector that says nothing to the greeting is connected to anew', async (t) => {
+  const collector = await listen(t, createServer())
+  const sender = new TapSender([allocateTapRing()], collector.target, { ...times, greetMs: 1, stopMs: 1 })
+  for (let nth = 0; nth < 3; nth++) {
+    const connected = collector.next()
+    if (nth === 0) sender.start()
+    await connected
+  }
+  await sender.stop()
+  t.pass('three times')
 })
 
 t.test('a fleet hands out what its workers leave for the query log, each frame once', async (t) => {

@@ -136,14 +136,37 @@ export class WebhookQueue {
   async #run(): Promise<void> {
     const { signal } = this.#abort
     while (this.#queue.length > 0 && !signal.aborted) {
-      if (this.#group.length === 0) {
-        await this.#gather(signal)
-        if (signal.aborted || this.#queue.length === 0) continue
-        this.#group = together(this.#webhook, this.#queue)
+      try {
+        if (this.#group.length === 0) {
+          await this.#gather(signal)
+          if (signal.aborted || this.#queue.length === 0) continue
+          this.#group = together(this.#webhook, this.#queue)
+        }
+        await this.#try(this.#group, signal)
+      } catch (error) {
+        this.#giveUpUntellable(error)
       }
-      await this.#try(this.#group, signal)
     }
     this.#loop = undefined
+  }
+
+  /** What the database had of earlier events may be none, where somebody wrote it by SQL: that may not be in the way of the others for ever. */
+  #giveUpUntellable(error: unknown): void {
+    const concerned = this.#group.length > 0 ? this.#group : this.#queue.slice(0, mostTogether)
+    const bad = concerned.filter((one) => !this.#isTellable(one))
+    const gone = bad.length > 0 ? bad : concerned
+    this.#giveUp(gone.length, `they are no events that can be told: ${(error as Error).message}`)
+    this.#next(gone)
+  }
+
+  #isTellable(one: Delivery): boolean {
+    try {
+      together(this.#webhook, [one])
+      messageOf(this.#webhook, [one.body], this.#options.server)
+      return true
+    } catch {
+      return false
+    }
   }
 
   /** Waits until the window is over, or there is a message full. */

@@ -395,3 +395,51 @@ t.test('an event that is too large', async (t) => {
   sending.send('x'.repeat(70_000))
   t.match(sending.status(), { failed: 1, queued: 0, lastError: { reason: 'the event is too large' } })
 })
+
+/** As somebody may leave them in the database. */
+const none = [
+  '5',
+  'null',
+  '[]',
+  '"x"',
+  '{}',
+  '{"kind":"evil"}',
+  '{"kind":"member","at":{}}',
+  '{"kind":"toString","to":5}',
+  '',
+]
+
+for (const format of ['json', 'slack', 'teams', 'pagerduty'] as const) {
+  t.test(`what waited and is no event keeps no other from being told: ${format}`, async (t) => {
+    await using receiver = await startReceiver()
+    const sending = startSending(t)
+    // More than one go together, and those that can be told are told.
+    sending.set(
+      webhook(receiver.url, {
+        format,
+        groupMs: format === 'json' ? 0 : 1,
+        secret: format === 'pagerduty' ? 'k'.repeat(32) : secret,
+      }),
+    )
+    const down = {
+      kind: 'pool',
+      node: 'n1',
+      pool: 'web',
+      from: 'up',
+      to: 'down',
+      reason: 'r',
+      at: '2026-02-01T00:00:00Z',
+    }
+    sending.sender.restore(
+      'w',
+      [...none, JSON.stringify(down)].map((body, nth) => ({ id: `msg_${nth}`, body })),
+    )
+    await sending.outcome(none.length + 1)
+    t.same([...sending.sender.waiting()], [])
+    t.ok(
+      receiver.received.some(({ body }) => /web/.test(body)),
+      'the one that is an event was told',
+    )
+    await sending.sender.stop()
+  })
+}
