@@ -37,7 +37,12 @@ const isThere = ([path, entry]) => {
 
 const cwd = new URL('..', import.meta.url)
 if (installed === null || !wanted.every(isThere)) {
-  const { status } = spawnSync('npm ci --no-audit --no-fund', { cwd, shell: true, stdio: 'inherit' })
+  // Warnings would be about a Node that is too old, which this fetches another one for.
+  const { status } = spawnSync('npm ci --no-audit --no-fund --loglevel=error', {
+    cwd,
+    shell: true,
+    stdio: 'inherit',
+  })
   if (status !== 0) process.exit(status ?? 1)
   installed = read('../node_modules/.package-lock.json')
   if (!wanted.every(isThere))
