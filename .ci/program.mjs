@@ -51,6 +51,9 @@ async function build(made) {
     format: 'esm',
     entryFileNames: '[name].js',
     chunkFileNames: 'parts/[name]-[hash].js',
+    // Node keeps the text of each file in each thread that loads it: one octet a character where all are ASCII, and two where one isn't.
+    charset: 'ascii',
+    comments: { legal: false, annotation: false, jsdoc: false },
     banner: ({ fileName }) =>
       `const programRoot = new URL('${'../'.repeat(fileName.split('/').length)}', import.meta.url);`,
   })

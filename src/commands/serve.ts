@@ -2,10 +2,12 @@ import { getCompileCacheDir } from 'node:module'
 import { type Config, readConfig, UsageError } from '../config.ts'
 import { stopBudget } from '../daemon/stop-budget.ts'
 import { onUncaught } from '../daemon/uncaught.ts'
+import { giveBackAfterStart } from '../dataplane/image/reclaim.ts'
 import type { HeldSockets } from '../dataplane/listener/held-sockets.ts'
 import { loadSyscalls, type Syscalls } from '../dataplane/listener/syscalls.ts'
 import { openLogOutput } from '../log-output.ts'
 import { ActivationError, holdActivated, takeActivation } from '../supervisor/activation.ts'
+import { allocator } from '../supervisor/children.ts'
 import { openDoor } from '../supervisor/door.ts'
 import { Notifier } from '../supervisor/notifier.ts'
 import type { Outcome } from '../supervisor/replacement.ts'
@@ -49,6 +51,8 @@ function loadsOthers(): boolean {
 }
 
 async function serveSupervised(config: Config, args: readonly string[], syscalls: Syscalls, log: Logger) {
+  // The control plane has the environment of this process. Whoever has set these knows better.
+  for (const [name, value] of Object.entries(allocator)) process.env[name] ??= value
   const activated = activatedSockets(config, syscalls)
   await checkPorts(config, activated !== null)
   using notifier = new Notifier(syscalls, process.env, process.pid)
@@ -79,6 +83,7 @@ async function serveSupervised(config: Config, args: readonly string[], syscalls
     return true
   })
   supervisor.start()
+  giveBackAfterStart()
   return await supervisor.ended
 }
 

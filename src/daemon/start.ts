@@ -21,6 +21,7 @@ import { listAllFeeds } from '../controlplane/store/feeds.ts'
 import { pruneFleet } from '../controlplane/store/fleet.ts'
 import { prune } from '../controlplane/store/retention.ts'
 import { pause } from '../controlplane/timing/clock.ts'
+import { giveBackAfterStart } from '../dataplane/image/reclaim.ts'
 import { formatListenAddress, type ListenAddress } from '../dataplane/listener/listener.ts'
 import { createLog, type Logger } from '../telemetry/log.ts'
 import { Metrics } from '../telemetry/metrics/metrics.ts'
@@ -307,6 +308,7 @@ async function bringUp(parts: Parts, http: ListenAddress): Promise<void> {
   const dns = dataPlane.bound.map(formatListenAddress)
   const { revision } = configuration.publisher
   log.info({ dns, http: formatListenAddress(http), version, revision }, 'ready')
+  giveBackAfterStart()
   if (process.stdout.isTTY !== true) return
   const { adminToken, dataDir, demo } = config
   const tokenGiven = adminToken !== null

@@ -17,6 +17,12 @@ const dataEntry = fileURLToPath(new URL(`../dataplane/process/main${ending}`, im
 const firstDescriptor = 4
 
 /**
+ * The C library of most systems (glibc) keeps what is freed for whoever comes next, and the more, the larger pieces it has seen: some
+ * ten megabytes of each process after a start. With a threshold that is said, large pieces go back to the system at once. Part of the environment of each process.
+ */
+export const allocator = { MALLOC_MMAP_THRESHOLD_: '131072', MALLOC_TRIM_THRESHOLD_: '131072' } as const
+
+/**
  * Gets this process's environment and `args`; its log and its last words go where ours do.
  *
  * @param memory that processes share
@@ -60,7 +66,10 @@ export function startData(
     execArgv: [...process.execArgv, ...rights(around)],
     stdio: ['ignore', 'inherit', 'inherit', 'ipc', ...descriptors],
     // Nothing of what configures us: tokens and passwords are among it.
-    env: around.compileCache === undefined ? {} : { NODE_COMPILE_CACHE: around.compileCache },
+    env: {
+      ...allocator,
+      ...(around.compileCache === undefined ? {} : { NODE_COMPILE_CACHE: around.compileCache }),
+    },
   })
   return { child, given }
 }

@@ -39,6 +39,11 @@ t.test('the packed program', { skip: missingPrograms('npm', 'tar') }, async (t) 
   await run('tar', ['-xzf', join(folder, filename), '-C', folder])
   const program = join(folder, 'package')
   await symlink(join(repository, 'node_modules'), join(program, 'node_modules'))
+  for (const path of paths.filter((path) => /^dist\/src\/.*\.js$/.test(path))) {
+    const octets = await readFile(join(program, path))
+    if (octets.some((octet) => octet > 127))
+      t.fail(`${path} is not ASCII, so that its text takes twice the memory`)
+  }
   const { bin, version } = JSON.parse(await readFile(join(program, 'package.json'), 'utf8'))
   const main = join(program, bin.pooldns)
   t.match(await readFile(main, 'utf8'), /^#!\/usr\/bin\/env node\n/)

@@ -8,6 +8,7 @@ import { setFlagsFromString } from 'node:v8'
 import { parentPort, workerData } from 'node:worker_threads'
 import { PGlite } from '@electric-sql/pglite'
 import { PGLiteSocketServer } from '@electric-sql/pglite-socket'
+import { giveBackAfterStart } from '../../dataplane/image/reclaim.ts'
 import { beat, beatByEvents, beatIn } from '../../dataplane/life/signs.ts'
 import { unpackReadyMade } from './ready-made-database.ts'
 import { statementStates } from './statement-states.ts'
@@ -50,6 +51,7 @@ async function serve(data: EmbeddedWorkerData): Promise<void> {
   })
   // The only message there is.
   parentPort?.postMessage('running')
+  giveBackAfterStart()
 }
 
 /**

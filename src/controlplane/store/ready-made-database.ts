@@ -48,7 +48,9 @@ function candidates(): string[] {
 export function unpackReadyMade(folder: string): boolean {
   const path = candidates().find((path) => existsSync(path))
   if (path === undefined) return false
-  const files = parseTar(gunzipSync(readFileSync(path), { maxOutputLength: mostOctets }))
+  // By the megabyte: thousands of small pieces would leave the memory of this process full of holes.
+  const archive = gunzipSync(readFileSync(path), { maxOutputLength: mostOctets, chunkSize: 1 << 20 })
+  const files = parseTar(archive)
   mkdirSync(folder, { recursive: true, mode: 0o700 })
   for (const { name, type, data } of files) {
     const target = join(folder, name)

@@ -7,7 +7,7 @@
  * heap is small. Rejected: writing into the images in use (a query would see mixtures), and a pool of buffers to write the
  * next image to (nobody knows when the last reader has gone).
  */
-import { setFlagsFromString } from 'node:v8'
+import { getHeapStatistics, setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 
 /** What the images that a thread has let go of may hold before it collects. */
@@ -20,3 +20,20 @@ export const collectGarbage = runInNewContext('gc') as (options?: object) => voi
 
 /** The same, and gives back to the system what the heap has grown by; it takes several times as long. */
 export const giveBackMemory = () => collectGarbage({ type: 'major', flavor: 'last-resort' })
+
+/** When a start is over, with all that comes right behind it. */
+const afterStartMs = 10_000
+/** A heap above this is no small one after a start either, and to collect it would hold up its thread. */
+const smallHeapOctets = 96 * 1024 * 1024
+
+/**
+ * Gives back what the start of this thread has left, a while later: a thread with nothing to do would never collect, and up to half of
+ * its heap is what loading its code has left. That takes some tens of milliseconds of the thread, once, so none that answers DNS does it.
+ *
+ * @param mostOctets of a heap that is collected
+ */
+export function giveBackAfterStart(mostOctets = smallHeapOctets): void {
+  setTimeout(() => {
+    if (getHeapStatistics().total_heap_size <= mostOctets) giveBackMemory()
+  }, afterStartMs).unref()
+}

@@ -1,4 +1,5 @@
 /** The entry of the process that answers DNS. */
+import { giveBackAfterStart } from '../image/reclaim.ts'
 import { loadSyscalls } from '../listener/syscalls.ts'
 import { DataPlaneProcess } from './data-plane-process.ts'
 import { giveUpRights } from './least-rights.ts'
@@ -6,3 +7,4 @@ import { giveUpRights } from './least-rights.ts'
 // First of all, so that it holds for every thread that answers. There are system calls wherever there is this process.
 giveUpRights(loadSyscalls())
 new DataPlaneProcess(process)
+giveBackAfterStart()

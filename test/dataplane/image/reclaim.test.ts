@@ -1,6 +1,12 @@
+import { mock } from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'
 import t from 'tap'
-import { collectGarbage, giveBackMemory, reclaimOctets } from '../../../src/dataplane/image/reclaim.ts'
+import {
+  collectGarbage,
+  giveBackAfterStart,
+  giveBackMemory,
+  reclaimOctets,
+} from '../../../src/dataplane/image/reclaim.ts'
 import { ServingState } from '../../../src/dataplane/image/state.ts'
 import { zoneImage } from '../zone-text.ts'
 
@@ -36,4 +42,23 @@ t.test('a state that has let go of many images collects, and begins to count ane
   t.equal(collections, 1)
   state.apply({ generation: 2, zones: [[0, null]] })
   t.equal(collections, 2)
+})
+
+t.test('what a start has left is given back when it is over, of a small heap alone', async (t) => {
+  mock.timers.enable({ apis: ['setTimeout'] })
+  t.teardown(() => mock.timers.reset())
+  const collects = async (ms: number) => {
+    const seen = new WeakRef({ left: true })
+    await turn()
+    mock.timers.tick(ms)
+    return seen.deref() === undefined
+  }
+  giveBackAfterStart(Number.POSITIVE_INFINITY)
+  t.notOk(await collects(9_000))
+  t.ok(await collects(1_000))
+  giveBackAfterStart(0)
+  t.notOk(await collects(10_000))
+  // Of what is small where nothing is said.
+  giveBackAfterStart()
+  mock.timers.tick(10_000)
 })
