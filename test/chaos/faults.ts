@@ -216,6 +216,26 @@ const ofClusters: readonly Fault[] = [
   { name: 'pgbouncer: kill -9, started again', ...onPgbouncer, times: 2, strike: database.killPgbouncer },
 ]
 
+/** With all that there is to do: signed zones, feeds, the query log, dnstap, OpenTelemetry, a webhook, a shared cache. */
+const ofBusy: readonly Fault[] = (
+  [
+    ['all who are told hang', { strike: processes.hangSurroundings }],
+    ['the signing thread hangs', { strike: freezeThread('signing', 'waiting'), freezable: true }],
+    ['the dnstap thread hangs', { strike: freezeThread('dnstap', 'waiting'), freezable: true }],
+    ['control plane: kill -9', { strike: kill('control') }],
+    ['data plane: kill -9', { strike: kill('data') }],
+    ['restart (SIGHUP)', { strike: restart }],
+    ['everything: kill -9, started again', { strike: killAll }],
+    ['database hangs (SIGSTOP)', { strike: database.freezePostgres }],
+    ['database: kill -9 with writes under way', { strike: database.killPostgresInWrites }],
+    ['disk of the database full', { strike: disk.fillDisk, smallDisk: 'database' }],
+    [
+      'disk of the data directory full, the server restarted',
+      { strike: disk.fillDataDirectory, smallDisk: 'data directory' },
+    ],
+  ] as const
+).map(([what, how]) => ({ name: `busy: ${what}`, ...onPostgres, busy: true, times: 2, ...how }))
+
 export const faults: readonly Fault[] = [
   { name: 'none', ...onPostgres, times: 1, strike: () => delay(5000) },
   ...ofControl,
@@ -225,4 +245,5 @@ export const faults: readonly Fault[] = [
   ...ofDatabase,
   ...ofDisks,
   ...ofClusters,
+  ...ofBusy,
 ]

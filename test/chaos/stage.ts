@@ -16,6 +16,7 @@ import { openSmallDisk, withoutSmallDisks } from '../support/small-disk.ts'
 import { DnsLoad } from './load.ts'
 import type { LoadCounts, Question } from './load-thread.ts'
 import { openStand, type Stand, type Store, withoutStore } from './stand.ts'
+import { moreQuestions, Surroundings, withoutSurroundings } from './surroundings.ts'
 import { type WriteCounts, type WriteLoad, Writer } from './writer.ts'
 
 export type UdpBackend = 'batch' | 'dgram'
@@ -27,6 +28,8 @@ export interface StageOptions {
   readonly smallDisk?: 'database' | 'data directory'
   /** Threads of the server can be frozen, which costs it time. */
   readonly freezable?: true
+  /** It does all that it can do besides (`surroundings.ts`). */
+  readonly busy?: true
 }
 
 export interface Outcome extends LoadCounts {
@@ -56,8 +59,9 @@ const questions: readonly Question[] = [
 }))
 
 /** What a stage needs and this host has not; null when it has all. */
-export function withoutStage({ store, smallDisk }: StageOptions): string | null {
-  return withoutStore(store) ?? (smallDisk === undefined ? null : withoutSmallDisks() || null)
+export function withoutStage({ store, smallDisk, busy }: StageOptions): string | null {
+  const without = withoutStore(store) ?? (smallDisk === undefined ? null : withoutSmallDisks() || null)
+  return without ?? (busy === true ? withoutSurroundings() : null)
 }
 
 export class Stage implements AsyncDisposable {
@@ -65,6 +69,7 @@ export class Stage implements AsyncDisposable {
   /** What the probed member is. */
   readonly backend: Backend
   readonly freezer: Freezer | null
+  readonly surroundings: Surroundings | null
   #daemon: DaemonProcess
   readonly #options: DaemonOptions
   readonly #owned: AsyncDisposableStack
@@ -77,7 +82,7 @@ export class Stage implements AsyncDisposable {
   #sinceMs: number | null = null
 
   private constructor(
-    parts: Pick<Stage, 'stand' | 'backend' | 'freezer'>,
+    parts: Pick<Stage, 'stand' | 'backend' | 'freezer' | 'surroundings'>,
     daemon: DaemonProcess,
     options: DaemonOptions,
     owned: AsyncDisposableStack,
@@ -85,6 +90,7 @@ export class Stage implements AsyncDisposable {
     this.stand = parts.stand
     this.backend = parts.backend
     this.freezer = parts.freezer
+    this.surroundings = parts.surroundings
     this.#daemon = daemon
     this.#options = options
     this.#owned = owned
@@ -100,6 +106,7 @@ export class Stage implements AsyncDisposable {
     const disk = smallDisk === 'data directory' ? owned.use(await openSmallDisk(dataDir, 256)) : stand.disk
     const freezer = also.freezable === true ? owned.use(freezable()) : null
     const backend = owned.use(await startBackend())
+    const surroundings = also.busy === true ? owned.use(await Surroundings.start()) : null
     const env = {
       ...(databaseUrl === null ? {} : { DATABASE_URL: databaseUrl }),
       POOLDNS_DATA_DIR: dataDir,
@@ -109,14 +116,21 @@ export class Stage implements AsyncDisposable {
       POOLDNS_RRL: 'off',
       // The disk may be seen by the server alone, and not by whoever reads what it would write there.
       POOLDNS_ADMIN_TOKEN: adminToken,
+      ...surroundings?.env,
     }
     const through = smallDisk === 'data directory' ? disk!.through() : []
     const options = { dataDir, env, through, nodeArgs: freezer?.nodeArgs ?? [] }
     const daemon = await startDaemonProcess(options)
-    const stage = new Stage({ stand: { ...stand, disk }, backend, freezer }, daemon, options, owned.move())
+    const stage = new Stage(
+      { stand: { ...stand, disk }, backend, freezer, surroundings },
+      daemon,
+      options,
+      owned.move(),
+    )
     // The one that runs in the end.
     stage.#owned.defer(async () => void (await stage.#daemon.stop()))
     await configure(daemon, backend)
+    await surroundings?.configure(daemon, 'told')
     await hasSnapshot(daemon, new Date())
     return stage
   }
@@ -132,13 +146,15 @@ export class Stage implements AsyncDisposable {
   /** Begins to write and to ask. */
   begin(writes: WriteLoad): Writer {
     this.ask()
+    this.surroundings?.begin(() => this.#daemon)
     this.#writer = this.#owned.use(new Writer(this.#daemon, zone, writes))
     return this.#writer
   }
 
   ask(): void {
     const { host, port } = this.#daemon.dns
-    this.#load = this.#owned.use(new DnsLoad({ host, port, questions, perSecond }))
+    const asked = this.surroundings === null ? questions : [...questions, ...moreQuestions]
+    this.#load = this.#owned.use(new DnsLoad({ host, port, questions: asked, perSecond }))
   }
 
   /** Asks nothing for a while, for nobody will be there: resolves when all that was asked is answered or lost. */

@@ -30,7 +30,16 @@ export const freezeThread = (thread: Freezable, way: Way) => async (stage: Stage
   await stage.daemon.line(saysHang, { from })
 }
 
+const hangingMs = 8000
+
 const saysHang = ({ reason }: LogLine) => /^it hangs: no sign of life in/.test(String(reason))
+
+/** Those who are told hang for a while. */
+export async function hangSurroundings({ surroundings }: Stage): Promise<void> {
+  surroundings!.hang()
+  await delay(hangingMs)
+  surroundings!.goOn()
+}
 
 /** Resolves when a process is no more: somebody has seen to it, or it ended by itself. */
 async function gone(pid: number): Promise<void> {
