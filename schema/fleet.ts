@@ -29,6 +29,11 @@ export const nodes = pgTable('nodes', {
   stamp: text('stamp'),
   /** Apexes of zones that it serves as they were signed before, since it can't sign them, or has not yet; `*` is any other. Some at the most. */
   unsigned: jsonb('unsigned').$type<readonly string[]>().notNull().default([]),
+  /**
+   * Its leases on zones whose keys are rolled over: by apex, for how many milliseconds it answers the zone when it is silent
+   * (`controlplane/dnssec/zone-leases.ts`).
+   */
+  leases: jsonb('leases').$type<Readonly<Record<string, number>>>().notNull().default({}),
   /** It doubts its own network, so its verdicts do not count. */
   suspect: boolean('suspect').notNull(),
   /**

@@ -131,6 +131,12 @@ export const allCommands: readonly ListedCommand[] = [
     load: async () => (await import('./fail-back.ts')).failBack,
   },
   {
+    name: 'forget-node',
+    summary: 'say that servers which are silent are gone for good',
+    heading: act,
+    load: async () => (await import('./forget-node.ts')).forgetNode,
+  },
+  {
     name: 'import-feed',
     summary: 'rows from a CSV file of any size, or from JSON, into a feed',
     heading: act,

@@ -181,6 +181,7 @@ export function apiContext(parts: Parts, adminTokenHash: Uint8Array): ApiContext
           ...(refused === null ? [] : [emptiedWarning(refused)]),
           ...(database.newerSchema === null ? [] : [schemaWarning(database.newerSchema)]),
           ...configuration.lag.warnings,
+          ...signing.withheldWarnings,
         ]
       },
     },

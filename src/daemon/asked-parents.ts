@@ -13,6 +13,7 @@ import { dnskeyOf } from '../controlplane/dnssec/zone-key.ts'
 import type { ZoneKey } from '../controlplane/model/dnssec.ts'
 import { dutiesOf, type ZoneRollover } from '../controlplane/model/rollover.ts'
 import { listKeys } from '../controlplane/store/dnssec-keys.ts'
+import { currentRevision } from '../controlplane/store/revision.ts'
 import type { OpenRollover } from '../controlplane/store/rollovers.ts'
 import { ownParentRecords } from '../controlplane/store/signing.ts'
 import { monotonicClock } from '../controlplane/timing/clock.ts'
@@ -32,16 +33,21 @@ interface Asked {
   readonly isSilent: boolean
 }
 
+/** What a parent says, and the revision that was current when a zone of ours around it said so; null where there is none. */
+export interface AskedVerdict extends ParentVerdict {
+  readonly ownRevision: number | null
+}
+
 export class AskedParents implements AsyncDisposable {
   readonly #ground: Ground
-  readonly #tell: (rollover: ZoneRollover, verdict: ParentVerdict) => Promise<void>
+  readonly #tell: (rollover: ZoneRollover, verdict: AskedVerdict) => Promise<void>
   readonly #asked = new Map<string, Asked>()
   /** By apex. Bound: `mostAtOnce`. */
   readonly #asking = new Map<string, Promise<void>>()
   readonly #abort = new AbortController()
 
   /** @param tell takes what a parent says for a step of a rollover, which may be over by then */
-  constructor(ground: Ground, tell: (rollover: ZoneRollover, verdict: ParentVerdict) => Promise<void>) {
+  constructor(ground: Ground, tell: (rollover: ZoneRollover, verdict: AskedVerdict) => Promise<void>) {
     this.#ground = ground
     this.#tell = tell
   }
@@ -87,13 +93,15 @@ export class AskedParents implements AsyncDisposable {
     await this.#tell(rollover, verdict)
   }
 
-  async #verdict({ rollover, signing }: OpenRollover, signal: AbortSignal): Promise<ParentVerdict> {
+  async #verdict({ rollover, signing }: OpenRollover, signal: AbortSignal): Promise<AskedVerdict> {
     const { apex, goal } = rollover
     const { database, config } = this.#ground
-    const { keys, own } = await database.read(async (tx) => ({
+    const { keys, own, revision } = await database.read(async (tx) => ({
       keys: await listKeys(tx, apex),
       own: await ownParentRecords(tx, apex),
+      revision: await currentRevision(tx),
     }))
+    const ownRevision = own === null ? null : revision
     let said: readonly SaidByServer[]
     if (signing.parentServers.length > 0) {
       const servers = signing.parentServers.map((address) => ({ name: address, addresses: [address] }))
@@ -102,10 +110,11 @@ export class AskedParents implements AsyncDisposable {
     else {
       const servers = await findParentServers(apex, config.resolvers, signal)
       if (typeof servers === 'string')
-        return { isDone: false, isSilent: true, ttlSeconds: null, says: servers }
+        return { isDone: false, isSilent: true, ttlSeconds: null, says: servers, ownRevision }
       said = await askParentServers(apex, servers, signal)
     }
-    return judgeParent(apex, said, { ...wantedAtParent(keys, rollover), none: goal === 'unsigned' })
+    const judged = judgeParent(apex, said, { ...wantedAtParent(keys, rollover), none: goal === 'unsigned' })
+    return { ...judged, ownRevision }
   }
 }
 

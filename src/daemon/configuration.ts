@@ -22,6 +22,8 @@ import { SnapshotWriter } from '../controlplane/snapshot/snapshot-writer.ts'
 import { isRefused } from '../controlplane/store/changes.ts'
 import type { Expected } from '../controlplane/store/identity.ts'
 import { orAborted, pause } from '../controlplane/timing/clock.ts'
+import { compileBrokenZone } from '../dataplane/image/compile.ts'
+import { hostnameToWire } from '../dataplane/wire/name.ts'
 import { version } from '../version.ts'
 import { failing, type Ground, type Hearing } from './announce.ts'
 import type { Answers } from './answers.ts'
@@ -103,6 +105,7 @@ export class Configuration {
     })
     this.compiler.onSigned = (reports) => around.signing.watch.tell(reports)
     around.signing.services.onNews = () => this.#keep()
+    around.signing.onLeases = () => this.#keep()
     this.compiler.onLeft = (images) => shared?.letGo(images)
     shared?.keptBy((images) => void this.compiler.adopt(images))
     this.publisher = this.#makePublisher()
@@ -253,6 +256,7 @@ export class Configuration {
     }
     answers.handedOut.restore(handedOutBefore(snapshot, new Date()))
     answers.planner.lastKnown.restore(snapshot.lastKnown)
+    this.#around.signing.leases.restore(snapshot.leases ?? [])
     this.#bornBefore = snapshot.births
   }
 
@@ -337,6 +341,19 @@ export class Configuration {
     this.#keep()
   }
 
+  /** Has zones answered with SERVFAIL that this node has no lease on any more. */
+  async withhold(apexes: readonly string[]): Promise<void> {
+    const { publisher } = this
+    const { catalog, planSlots } = publisher
+    const zones = apexes.flatMap((apex) => catalog.zones.get(apex) ?? [])
+    const withheld = zones.map((zone) => {
+      const image = compileBrokenZone(hostnameToWire(zone.apex))
+      return [zone.apex, { image, zone, services: servicesOf(catalog, zone.apex, planSlots) }] as const
+    })
+    await publisher.serve(new Map(withheld))
+    this.left?.mark()
+  }
+
   /** What a start is to know has changed. */
   #keep(): void {
     this.snapshots.mark()
@@ -344,7 +361,7 @@ export class Configuration {
   }
 
   #observed(): Observed {
-    const { answers, feeds, health, hosts } = this.#around
+    const { answers, feeds, health, hosts, signing } = this.#around
     return {
       health: [...health.checker.availability().values()].flatMap((members) => [...members.values()]),
       lastKnown: answers.planner.lastKnown.entries(),
@@ -352,6 +369,7 @@ export class Configuration {
       handedOut: answers.handedOut.entries(),
       readings: feeds.readings.entries(),
       database: this.#origin,
+      leases: signing.leases.written,
     }
   }
 
@@ -387,6 +405,7 @@ export class Configuration {
       locations,
       handedOut,
       signing: this.#around.signing.services.plans,
+      leases: this.#around.signing.leases,
       pools,
       onPools: (changes) => announce({ kind: 'pools', changes }),
       fed,
@@ -431,15 +450,19 @@ export class Configuration {
   }
 
   #makeSnapshots(): SnapshotWriter {
-    const { database, log } = this.#around
+    const { database, health, log, signing } = this.#around
     return new SnapshotWriter({
       database,
       files: this.#files,
       compiler: this.compiler,
-      signatures: this.#around.signing.services.thread,
+      signatures: signing.services.thread,
       catalog: () => this.publisher.catalog,
       compiled: () => this.follower.compiled,
       observed: () => this.#observed(),
+      onWritten: ({ leases = [] }) => {
+        // The others are to hear of them.
+        if (signing.leases.persisted(leases)) health.peers.hint()
+      },
       onError: failing(log, 'the snapshot was not written'),
       lastPassMs: stopBudget.snapshotMs,
     })

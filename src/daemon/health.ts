@@ -30,6 +30,7 @@ import { LastStates } from '../controlplane/serve/last-states.ts'
 import type { MemberFacts } from '../controlplane/serve/planner.ts'
 import { version } from '../version.ts'
 import { failing, type Ground, type Hearing } from './announce.ts'
+import type { Signing } from './signing.ts'
 
 export class Health implements AsyncDisposable {
   readonly checker: Checker
@@ -50,7 +51,7 @@ export class Health implements AsyncDisposable {
 
   /**
    * @param served of the configuration by this node
-   * @param unsigned zones that this node can't sign
+   * @param signing has the zones that this node can't sign, and its leases on those whose keys are rolled over
    * @param probes takes down what they find; null where nobody does
    */
   constructor(
@@ -58,7 +59,7 @@ export class Health implements AsyncDisposable {
     hosts: HostResolver,
     readings: FollowedReadings,
     served: () => Mark,
-    unsigned: () => readonly string[],
+    signing: () => Pick<Signing, 'unsigned' | 'leases' | 'heard'>,
     probes: Pick<ProbeRecorder, 'add'> | null,
   ) {
     const { config } = ground
@@ -69,7 +70,7 @@ export class Health implements AsyncDisposable {
     const canaries = config.canaries.map(({ host, port }) => authority(host, port))
     this.#guard = config.guard ? new SelfIsolationGuard<Measurement>({}, canaries, canaryPeriodMs) : null
     this.checker = this.#startChecker(ground)
-    this.peers = this.#makePeers(ground, served, unsigned)
+    this.peers = this.#makePeers(ground, served, signing)
     this.#canaries = this.#startCanaries(ground, canaries)
   }
 
@@ -209,13 +210,14 @@ export class Health implements AsyncDisposable {
   #makePeers(
     { announce, config, database, nodeId, log }: Ground,
     served: () => Mark,
-    unsigned: () => readonly string[],
+    signing: () => Pick<Signing, 'unsigned' | 'leases' | 'heard'>,
   ): Peers {
     return new Peers({
       database,
       node: { id: nodeId, name: config.identity, version },
       served,
-      unsigned,
+      unsigned: () => signing().unsigned,
+      leases: { renew: () => signing().leases.renew() },
       suspect: () => this.suspicion !== null,
       verdicts: () => {
         if (!this.#verdicts.ofNow) this.#verdicts = { ofNow: true, value: this.checker.ownVerdicts() }
@@ -225,7 +227,10 @@ export class Health implements AsyncDisposable {
       onVotes: (members) => this.checker.reconsider(members),
       onReports: (reports) => this.#hear(reports),
       onCurrent: () => this.checker.reportsAreCurrent(),
-      onNodes: () => announce({ kind: 'nodes' }),
+      onNodes: () => {
+        signing().heard(this.peers.nodes.length)
+        announce({ kind: 'nodes' })
+      },
       since: (pool, member) => this.#since.get(formatMemberKey({ pool, member })) ?? 0,
       onBad: (reason) => log.error({ reason }, 'a row of the database was left out'),
       onError: failing(log, 'verdicts were not exchanged with other nodes'),

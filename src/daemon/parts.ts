@@ -52,7 +52,7 @@ export function joinParts(ground: Ground) {
     hosts,
     steeringFeeds.readings,
     () => configuration.publisher.served,
-    () => signing.unsigned,
+    () => signing,
     probes,
   )
   // The policy holds for webhooks too: whoever may configure one could let this node ask things of itself.

@@ -9,8 +9,10 @@
  *     the time             by the clock of the database, and by the steady clock of this node from when it first saw the step, so that a
  *                          clock that is set forward ends no wait
  */
+import type { ParentVerdict } from '../controlplane/dnssec/parent-servers.ts'
 import { dueAt, moveRollover, type RolloverEvent, waitOf } from '../controlplane/dnssec/rollover-machine.ts'
-import { nodesBehind } from '../controlplane/dnssec/rollover-nodes.ts'
+import { nodesBefore, nodesBehind } from '../controlplane/dnssec/rollover-nodes.ts'
+import { SteadySilence } from '../controlplane/dnssec/steady-silence.ts'
 import { defaultStaleMs } from '../controlplane/fleet/peers.ts'
 import { isUnavailable } from '../controlplane/model/errors.ts'
 import type { NewEvent } from '../controlplane/model/event.ts'
@@ -34,11 +36,13 @@ import { endSigning } from '../controlplane/store/signing.ts'
 import { monotonicClock } from '../controlplane/timing/clock.ts'
 import { PollLoop } from '../controlplane/timing/poll-loop.ts'
 import { failing, type Ground, type Hearing } from './announce.ts'
-import { AskedParents } from './asked-parents.ts'
+import { AskedParents, type AskedVerdict } from './asked-parents.ts'
 
 /** Between two looks: with nothing under way, and with something. */
 const idleMs = 10_000
 const activeMs = 1_000
+/** Nodes of which words tell. */
+const mostNamed = 8
 /** While a step is not served everywhere yet. */
 const soonMs = 100
 /** Between two attempts to move one that can't be moved. */
@@ -82,6 +86,11 @@ export class Rollovers implements AsyncDisposable {
   #readMs = 0
   readonly #remembered = new Map<string, Remembered>()
   readonly #parents: AskedParents
+  readonly #silence = new SteadySilence(monotonicClock)
+  /** Other nodes, as they were last seen. */
+  #others: readonly SigningNode[] = []
+  /** The revision at which the DS in a zone of ours was first seen to be as they are to be, by the step that it is of. Bounded by the rollovers. */
+  readonly #seenDone = new Map<string, { readonly step: number; readonly revision: number }>()
   #listening: Disposable | null = null
   /** Rows that were told of. Bound: those of one look. */
   #bad: ReadonlySet<string> = new Set()
@@ -89,7 +98,8 @@ export class Rollovers implements AsyncDisposable {
   constructor(ground: Ground, around: Surroundings) {
     this.#ground = ground
     this.#around = around
-    this.#parents = new AskedParents(ground, async (rollover, { isDone, ttlSeconds, says }) => {
+    this.#parents = new AskedParents(ground, async (rollover, verdict) => {
+      const { isDone, ttlSeconds, says } = this.#heedNodes(rollover, verdict)
       if (await this.#send(rollover, { kind: 'parent', isDone, ttlSeconds }, says)) this.#loop.hint()
     })
     this.#loop = new PollLoop({
@@ -156,9 +166,11 @@ export class Rollovers implements AsyncDisposable {
     this.#readMs = monotonicClock.nowMs()
     const apexes = new Set(open.map(({ rollover }) => rollover.apex))
     for (const apex of this.#remembered.keys()) if (!apexes.has(apex)) this.#remembered.delete(apex)
+    for (const apex of this.#seenDone.keys()) if (!apexes.has(apex)) this.#seenDone.delete(apex)
     this.#parents.retain(apexes)
     for (const each of open) this.#remember(each)
     const others = nodes.filter(({ id }) => id !== nodeId)
+    this.#others = this.#silence.of(others)
     const drives = others.every(({ id, silentMs }) => id > nodeId || silentMs > defaultStaleMs)
     if (!drives) return false
     // What this node said of itself last may be of seconds ago, unless that is of another history of the database.
@@ -166,18 +178,18 @@ export class Rollovers implements AsyncDisposable {
     let moved = false
     for (const each of open) {
       if (this.#loop.signal.aborted) return false
-      if (await this.#tryToDrive(each, own, others)) moved = true
+      if (await this.#tryToDrive(each, own)) moved = true
     }
     return moved
   }
 
   /** One that can't be moved, as somebody broke a row of its zone, keeps no other from being moved, and is tried less and less often. */
-  async #tryToDrive(open: OpenRollover, served: number, others: readonly SigningNode[]): Promise<boolean> {
+  async #tryToDrive(open: OpenRollover, served: number): Promise<boolean> {
     const { apex } = open.rollover
     const remembered = this.#remembered.get(apex)!
     if (monotonicClock.nowMs() < remembered.pausedUntilMs) return false
     try {
-      const moved = await this.#drive(open, served, others)
+      const moved = await this.#drive(open, served)
       remembered.pauseMs = 0
       return moved
     } catch (error) {
@@ -201,18 +213,37 @@ export class Rollovers implements AsyncDisposable {
   }
 
   /** Whether it has come further. */
-  async #drive(open: OpenRollover, served: number, others: readonly SigningNode[]): Promise<boolean> {
-    const { rollover, signing } = open
+  async #drive(open: OpenRollover, served: number): Promise<boolean> {
+    const { rollover } = open
     const { apex, step, countedFrom, revision } = rollover
     const { dueMs } = this.#remembered.get(apex)!
     if (countedFrom === null && step !== 'parent' && served >= revision && this.#around.canSign(apex)) {
-      const isServed = nodesBehind(others, rollover, signing).length === 0
+      const isServed = nodesBehind(this.#others, rollover).length === 0
       return isServed && (await this.#send(rollover, { kind: 'served' }))
     }
     const asks = rollover.entry && (step === 'publish' || step === 'parent' || step === 'ds-out')
     if (asks) this.#parents.ask(open)
     const isDue = dueMs !== null && monotonicClock.nowMs() >= dueMs
     return isDue && (await this.#send(rollover, { kind: 'due' }))
+  }
+
+  /**
+   * What a parent that is a zone of ours says is what every node serves of it: one that has lost the database goes on answering the former DS,
+   * and has no lease on that zone.
+   */
+  #heedNodes({ apex, step, revision: stepIs }: ZoneRollover, verdict: AskedVerdict): ParentVerdict {
+    const { isDone, ownRevision } = verdict
+    const known = this.#seenDone.get(apex)
+    if (!isDone || step !== 'parent' || ownRevision === null) {
+      this.#seenDone.delete(apex)
+      return verdict
+    }
+    const revision = known?.step === stepIs ? known.revision : ownRevision
+    this.#seenDone.set(apex, { step: stepIs, revision })
+    const before = nodesBefore(this.#others, revision)
+    if (before.length === 0) return verdict
+    const says = `${verdict.says}, but not all servers serve that yet: ${before.slice(0, mostNamed).join('; ')}`
+    return { ...verdict, isDone: false, says }
   }
 
   async #send(rollover: ZoneRollover, event: RolloverEvent, says: string | null = null): Promise<boolean> {

@@ -6,15 +6,19 @@
  * the database is away a node signs for itself.
  */
 import type { ApiContext } from '../controlplane/api/context.ts'
+import type { Catalog } from '../controlplane/catalog/catalog.ts'
 import { readKeyFile } from '../controlplane/dnssec/key-file.ts'
 import { askParentDs } from '../controlplane/dnssec/parent-ds.ts'
+import { leaseMs } from '../controlplane/dnssec/rollover-nodes.ts'
 import { SigningWatch, type WatchedZone } from '../controlplane/dnssec/signing-watch.ts'
 import { openKey, sealKey } from '../controlplane/dnssec/zone-key.ts'
+import { ZoneLeases } from '../controlplane/dnssec/zone-leases.ts'
 import type { Follower } from '../controlplane/follow/follower.ts'
 import { isUnavailable, type Problem } from '../controlplane/model/errors.ts'
+import { areRolledOver } from '../controlplane/model/rollover.ts'
 import type { Publisher } from '../controlplane/serve/publisher.ts'
 import { renewZones } from '../controlplane/store/zones.ts'
-import { wallClock } from '../controlplane/timing/clock.ts'
+import { monotonicClock, wallClock } from '../controlplane/timing/clock.ts'
 import type { Ground, Hearing } from './announce.ts'
 import { keyFileOf, orConflict, secretOf } from './key-file.ts'
 import { ServiceSigning } from './service-signing.ts'
@@ -28,11 +32,18 @@ interface Served {
   readonly follower: Pick<Follower, 'recompile'>
   /** Signs zones anew out of what this node has. */
   resign(apexes: readonly string[]): Promise<void>
+  /** Has zones answered with SERVFAIL. */
+  withhold(apexes: readonly string[]): Promise<void>
 }
 
 export class Signing implements Disposable {
   readonly watch: SigningWatch
   readonly services: ServiceSigning
+  readonly leases: ZoneLeases
+  /** Leases are to be on disk. */
+  onLeases: () => void = () => {}
+  /** Whether no other node is known. */
+  #isAlone = true
   readonly #ground: Ground
   readonly #configuration: () => Served
 
@@ -40,6 +51,23 @@ export class Signing implements Disposable {
     this.#ground = ground
     this.#configuration = configuration
     this.services = new ServiceSigning(ground, () => configuration().publisher)
+    this.leases = new ZoneLeases({
+      steady: monotonicClock,
+      wall: wallClock(),
+      onExpired: (apexes) =>
+        void configuration().withhold(apexes).catch(ground.faults.retried('zones were not withheld')),
+      onReached: (apexes) => configuration().follower.recompile(new Map(apexes.map((apex) => [apex, []]))),
+      onChange: (zone, since) => {
+        if (since === null)
+          ground.log.info({ zone }, 'the zone is answered again: the database has been followed')
+        else
+          ground.log.error(
+            { zone, since },
+            'the zone is answered with SERVFAIL: its keys were rolled over when the database was lost',
+          )
+      },
+      onWanted: () => this.onLeases(),
+    })
     this.watch = new SigningWatch({
       clock: wallClock(),
       onDue: (zones) => void this.#sign(zones).catch(ground.faults.retried('zones were not signed anew')),
@@ -47,7 +75,26 @@ export class Signing implements Disposable {
   }
 
   readonly hears: Hearing<'signing'> = {
-    catalog: ({ catalog }) => this.watch.retain((apex) => (catalog.zones.get(apex)?.dnssec ?? null) !== null),
+    catalog: ({ before, catalog }) => {
+      this.watch.retain((apex) => (catalog.zones.get(apex)?.dnssec ?? null) !== null)
+      if (catalog.zones !== before.zones) this.#wantLeases(catalog)
+    },
+  }
+
+  /** Takes in how many nodes there are, this one included, live or silent. */
+  heard(nodes: number): void {
+    const isAlone = nodes <= 1
+    if (isAlone === this.#isAlone) return
+    this.#isAlone = isAlone
+    this.#wantLeases(this.#configuration().publisher.catalog)
+  }
+
+  #wantLeases({ zones }: Catalog): void {
+    const wanted = new Map<string, number>()
+    if (!this.#isAlone)
+      for (const { apex, dnssec, keys } of zones.values())
+        if (dnssec !== null && keys !== undefined && areRolledOver(keys)) wanted.set(apex, leaseMs(dnssec))
+    this.leases.want(wanted)
   }
 
   /** What is known of zones that are signed, or should be, with their services. */
@@ -95,6 +142,14 @@ export class Signing implements Disposable {
     }
   }
 
+  /** Zones that are answered with SERVFAIL since the others may have gone on without this node. */
+  get withheldWarnings(): string[] {
+    return Array.from(
+      this.leases.withheld,
+      ([apex, since]) => `zone ${apex} is SERVFAIL: ${withheldWords(since)}`,
+    )
+  }
+
   /** Why zones are not signed as they should be, one each. */
   get missing(): Problem[] {
     return this.zones.flatMap((zone) => {
@@ -104,6 +159,8 @@ export class Signing implements Disposable {
         return [{ path: 'dnssec', message: trouble === null ? message : `${message}; ${trouble}` }]
       }
       if (trouble === null) return []
+      if (this.leases.withheld.has(apex))
+        return { path: 'dnssec', message: `zone ${apex} is SERVFAIL: ${trouble}` }
       const state = this.watch.hasEnded(zone) ? 'it is SERVFAIL' : 'what was signed before is served'
       return { path: 'dnssec', message: `zone ${apex} can't be signed, ${state}: ${trouble}` }
     })
@@ -116,12 +173,15 @@ export class Signing implements Disposable {
 
   [Symbol.dispose](): void {
     this.watch[Symbol.dispose]()
+    this.leases[Symbol.dispose]()
     this.services[Symbol.dispose]()
   }
 
   /** A zone with its services, which have signatures of their own. It is SERVFAIL when its own have ended. */
   #whole(zone: WatchedZone): WatchedZone {
     const services = this.services.watch.zone(zone.apex)
+    const since = this.leases.withheld.get(zone.apex)
+    if (since !== undefined) return { ...zone, trouble: withheldWords(since) }
     if (services === null) return zone
     return {
       ...zone,
@@ -155,4 +215,12 @@ export class Signing implements Disposable {
       throw error
     }
   }
+}
+
+/** Why a zone is withheld. */
+function withheldWords(since: Date): string {
+  return (
+    `its keys were rolled over when this server last reached the others through the database, on ${since.toISOString()}, and they may have gone on ` +
+    'without it: it is answered again once the database has been followed'
+  )
 }

@@ -110,11 +110,14 @@ export async function startUnbound(
   const unbound = startProgram('unbound', ['-d', '-c', file])
   t.teardown(() => unbound.stop())
   await unbound.said(/start of service/)
-  return async (name: string, type: string) => {
+  const ask = async (name: string, type: string) => {
     // Each by a client of its own: a question that was sent twice has two answers, and the second must not stand for the next.
     await using client = await UdpClient.open({ host: '127.0.0.1', port })
     const number = { HTTPS: 65, CDS: 59, CNAME: 5 }[type] ?? (type as TypeName)
     const flags = flagBits.rd | flagBits.ad
     return readResponse(await client.insist(query(full(name), number, { flags, edns: {} })))
   }
+  return Object.assign(ask, {
+    bogus: () => unbound.output.split('\n').filter((line) => /validation failure/.test(line)),
+  })
 }

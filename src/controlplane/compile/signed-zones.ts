@@ -14,6 +14,7 @@ import { nameFields } from '../../dataplane/wire/rdata.ts'
 import type { CatalogZone } from '../catalog/catalog.ts'
 import { editSignedZone } from '../dnssec/edit-signed-zone.ts'
 import type { KeyFile } from '../dnssec/key-file.ts'
+import { areGoodAlong } from '../dnssec/keys-along.ts'
 import { OpenedKeys } from '../dnssec/opened-keys.ts'
 import { SigningError } from '../dnssec/rrset-signer.ts'
 import { isKept, reportOf, signZone, type UnsignedZone } from '../dnssec/sign-zone.ts'
@@ -127,13 +128,13 @@ export class SignedZones {
   /**
    * Compiles a zone, signed. One that can't be signed anew keeps what it has, as long as that holds.
    *
-   * @param held whether there is an image of it
+   * @param held what the image is of that there is; null without one
    * @throws SigningError when it can't be signed, and what there is of it is good
    */
   compile(
     zone: CatalogZone,
     { name, services, collected, edit }: SignableZone,
-    held: boolean,
+    held: CatalogZone | null,
   ): CompiledSigned {
     const { apex } = zone
     const nowSeconds = this.#nowSeconds()
@@ -157,8 +158,11 @@ export class SignedZones {
       if (!(error instanceof SigningError)) throw error
       this.#troubles.set(apex, error.message)
       const report = this.#report(apex)
-      if (held && report.endsAt > nowSeconds) throw error
-      return { image: compileBrokenZone(name), report, isWhole: false }
+      const isGood = held !== null && areGoodAlong(held.keys ?? [], zone.keys ?? [])
+      if (isGood && report.endsAt > nowSeconds) throw error
+      // Nothing of it is good beside what others serve.
+      const ended = isGood ? report : { ...report, endsAt: 0 }
+      return { image: compileBrokenZone(name), report: ended, isWhole: false }
     }
   }
 

@@ -317,7 +317,11 @@ export class ZoneImages {
       return compiler.finish()
     }
     const signable = { ...source, name: apex, services }
-    const { image, report, isWhole } = this.signed.compile(zone, signable, this.#held.has(zone.apex))
+    const { image, report, isWhole } = this.signed.compile(
+      zone,
+      signable,
+      this.#held.get(zone.apex)?.zone ?? null,
+    )
     compiled.signed.push(report)
     if (isWhole) return image
     this.#behind.add(zone.apex)

@@ -11,6 +11,7 @@
  * Bounds: a vote for each member of pools that want a majority, of each live node; reports that wait to be stored, one a member.
  */
 import type { Votes } from '../health/quorum.ts'
+import type { LeaseRenewal } from '../model/lease.ts'
 import { formatMemberKey, type MemberKey } from '../model/member-key.ts'
 import type { MemberReport, NodeRecord, NodeVerdicts } from '../model/observation.ts'
 import type { Database } from '../store/database.ts'
@@ -29,6 +30,8 @@ export interface PeersOptions {
   readonly suspect: () => boolean
   /** Zones that this node can't sign, as `schema/fleet.ts` has them. Left out: none. */
   readonly unsigned?: () => readonly string[]
+  /** Its leases on zones, renewed by a heartbeat when that has arrived (`dnssec/zone-leases.ts`). Left out: it has none. */
+  readonly leases?: { renew(): LeaseRenewal }
   /**
    * What this node has measured of the members that nodes agree upon; null when there are none. The same object as long
    * as nothing has changed.
@@ -197,8 +200,10 @@ export class Peers {
     if (this.#readAgain) this.#reportsSince = null
     this.#readAgain = false
     const beganMs = monotonicClock.nowMs()
+    const renewal = this.#options.leases?.renew()
     try {
-      const heard = await this.#options.database.record((tx) => this.#say(tx, reports))
+      const heard = await this.#options.database.record((tx) => this.#say(tx, reports, renewal?.leases ?? {}))
+      renewal?.arrived()
       this.#sent = heard.sent
       this.#alone = heard.alone
       this.#nodes = heard.nodes
@@ -228,7 +233,11 @@ export class Peers {
     this.#options.onCurrent?.()
   }
 
-  async #say(tx: Parameters<typeof beat>[0], reports: readonly MemberReport[]) {
+  async #say(
+    tx: Parameters<typeof beat>[0],
+    reports: readonly MemberReport[],
+    leases: Readonly<Record<string, number>>,
+  ) {
     const { node, served, suspect, takesReports, unsigned } = this.#options
     const sent = this.#options.verdicts()
     const news = sent !== this.#sent
@@ -241,6 +250,7 @@ export class Peers {
       ...served(),
       suspect: suspect(),
       unsigned: unsigned?.() ?? [],
+      leases,
       verdicts: news ? { version, byPool: sent ?? {} } : null,
     })
     await saveReports(tx, reports)

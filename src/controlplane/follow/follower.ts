@@ -46,7 +46,7 @@ import { changesSince, type HistoryBreak, historyBreak, isRefused, isStillAt } f
 import type { Database, Tx } from '../store/database.ts'
 import { loadHealth } from '../store/health.ts'
 import { isOtherSchema } from '../store/schema-version.ts'
-import { orAborted } from '../timing/clock.ts'
+import { monotonicClock, orAborted } from '../timing/clock.ts'
 import { PollLoop } from '../timing/poll-loop.ts'
 import { BadRows } from './bad-rows.ts'
 import { type KnownImages, servicesOf, sortZones, wholeZones } from './known-images.ts'
@@ -245,6 +245,7 @@ export class Follower implements AsyncDisposable {
     const images = this.#loadedOnce || compiler.epoch > 0 ? null : await known()
     signal.throwIfAborted()
     const opening = Promise.withResolvers<Look>()
+    const readMs = monotonicClock.nowMs()
     const reading: RowReading = database.read(async (tx) => {
       const look = await this.#open(tx, images)
       opening.resolve(look)
@@ -253,12 +254,12 @@ export class Follower implements AsyncDisposable {
     reading.catch(opening.reject)
     const { step, turn } = await opening.promise
     if (step?.zones !== undefined) {
-      await this.#load(step, step.zones, turn!, reading)
+      await this.#load({ ...step, readMs }, step.zones, images, turn!, reading)
       return true
     }
     const adopted = step === null ? Promise.resolve() : this.#adopt(step)
     if (turn !== null) {
-      const run = this.#run(turn, reading, adopted).finally(() => this.#turns.delete(run))
+      const run = this.#run(turn, reading, adopted, readMs).finally(() => this.#turns.delete(run))
       this.#turns.add(run)
     }
     await adopted
@@ -390,13 +391,19 @@ export class Follower implements AsyncDisposable {
   async #load(
     step: FoundStep,
     usable: ReadonlyMap<string, ZoneToServe>,
+    known: KnownImages | null,
     followed: FollowedTurn,
     reading: RowReading,
   ): Promise<void> {
     try {
-      const { zones, missing } = await this.#compile(followed, reading)
+      const { zones, kept, missing } = await this.#compile(followed, reading)
       if (missing.length > 0) throw new Error(`there are no images of ${missing.join(', ')}`)
-      await this.#adopt({ ...step, zones: new Map([...usable, ...zones]) })
+      // One that can't be signed, say, is served as the snapshot has it.
+      const asBefore = kept.flatMap((apex) => {
+        const held = known?.zones.get(apex)
+        return held === undefined ? [] : [[apex, { ...held, isOld: true } as const] as const]
+      })
+      await this.#adopt({ ...step, zones: new Map<string, ZoneToServe>([...usable, ...asBefore, ...zones]) })
     } finally {
       this.#letGo(followed)
     }
@@ -404,7 +411,12 @@ export class Follower implements AsyncDisposable {
   }
 
   /** Takes a turn to its end: has its images served, behind the settings of its look. */
-  async #run(followed: FollowedTurn, reading: RowReading, adopted: Promise<void>): Promise<void> {
+  async #run(
+    followed: FollowedTurn,
+    reading: RowReading,
+    adopted: Promise<void>,
+    readMs: number,
+  ): Promise<void> {
     const { publisher, onZones, onError } = this.#options
     const { turn } = followed
     let left = turn.touched
@@ -416,7 +428,7 @@ export class Follower implements AsyncDisposable {
       const handed = () => new Map([...zones, ...gone.map((apex) => [apex, null] as const)])
       await orAborted(publisher.prepareZones(handed()), this.#loop.signal)
       for (const apex of turn.dropped) zones.delete(apex)
-      await publisher.serve(handed())
+      await publisher.serve(handed(), readMs)
       left = new Map(missing.map((apex) => [apex, null]))
       publisher.progress.catchUp([...zones.keys(), ...kept, ...gone], turn.catalog.revision)
       onZones()

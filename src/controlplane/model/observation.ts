@@ -128,6 +128,10 @@ export interface SigningNode {
   /** Apexes of zones that it can't sign, or has not yet; `*` is any. */
   readonly unsigned: readonly string[]
   readonly silentMs: number
+  /** When it was heard last, by the clock of the database. */
+  readonly seenAt: Date
+  /** By apex, for how many milliseconds it answers a zone when it is silent; a zone that is not named for as long as it lives. */
+  readonly leases: Readonly<Record<string, number>>
 }
 
 /** What a node has measured, by pool and member. */

@@ -17,7 +17,7 @@
  *
  * A rollover that goes back has the keys change places: CDS names the keys that were there before, and those that came leave.
  */
-import type { KeyDuties, KeyRole, KeyState } from './dnssec.ts'
+import { type KeyDuties, type KeyRole, type KeyState, keyRoles } from './dnssec.ts'
 
 export const rolloverSteps = ['presign', 'publish', 'parent', 'ds-out', 'switch', 'unpublish'] as const
 export type RolloverStep = (typeof rolloverSteps)[number]
@@ -116,4 +116,21 @@ export function dutiesOf(role: KeyRole, state: KeyState, rollover: Rolled | null
     case 'unpublish':
       return comes === reverting ? hidden : whole
   }
+}
+
+/** What keys do at rest, by their role: in each step of a rollover there is one that does something else. */
+const atRest = keyRoles.map((role) => dutiesOf(role, 'active', null))
+
+/** Whether the keys that a zone is served with are being rolled over. */
+export function areRolledOver(keys: readonly { readonly duties: KeyDuties }[]): boolean {
+  return keys.some(({ duties }) => !atRest.some((rest) => isSame(rest, duties)))
+}
+
+function isSame(a: KeyDuties, b: KeyDuties): boolean {
+  return (
+    a.published === b.published &&
+    a.signsKeys === b.signsKeys &&
+    a.signsZone === b.signsZone &&
+    a.atParent === b.atParent
+  )
 }

@@ -11,6 +11,8 @@ export interface ZoneToServe {
   /** Of which the image was compiled; left out where nothing is signed. */
   readonly zone?: CatalogZone
   readonly services: Named
+  /** It is not as the database has it now, but what this node had before. */
+  readonly isOld?: true
 }
 
 /** Zones by apex; null for one that is no more. */

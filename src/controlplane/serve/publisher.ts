@@ -8,8 +8,11 @@
  * A zone image may be older than the catalog, never newer. A service that it names keeps its plan until no image names it
  * (`plan-slots.ts`), and is answered as before.
  */
+import { compileBrokenZone } from '../../dataplane/image/compile.ts'
 import { isEmpty, type ServingChanges } from '../../dataplane/image/serving-set.ts'
+import { hostnameToWire } from '../../dataplane/wire/name.ts'
 import type { Catalog, Mark } from '../catalog/catalog.ts'
+import type { ZoneLeases } from '../dnssec/zone-leases.ts'
 import { tellCuts } from '../steering/answer-room.ts'
 import type { Selections } from '../steering/selection.ts'
 import { orAborted } from '../timing/clock.ts'
@@ -38,6 +41,8 @@ export interface CatalogStep {
   readonly zones?: ReadonlyMap<string, ZoneToServe>
   /** Services whose own configuration changed. */
   readonly services: Names
+  /** When the zones were read from the database, by the steady clock; left out for what was there before. */
+  readonly readMs?: number
   /** Pools that changed, or whose members' overrides did. */
   readonly pools: Names
 }
@@ -49,6 +54,8 @@ export interface PublisherOptions {
   readonly handedOut: HandedOut
   /** Left out: no service is signed. */
   readonly signing?: PlanSigning
+  /** Whether an image of a zone may be served, read from the database then; left out: any may (`dnssec/zone-leases.ts`). */
+  readonly leases?: Pick<ZoneLeases, 'admits' | 'forget'>
   readonly pools: PoolWatch
   /** Pools that changed between healthy, degraded and down. */
   readonly onPools: (changes: readonly PoolChange[]) => void
@@ -173,7 +180,7 @@ export class Publisher {
     planner.fedStates.retain(catalog.pools)
     const handed: ZonesToServe = step.zones === undefined ? new Map() : this.#zones.instead(step.zones)
     const resigned = signing?.changedBy(handed) ?? []
-    const zones = this.#handZonesOver(handed)
+    const zones = this.#handZonesOver(handed, step.readMs ?? null)
     const moved = locations.take(maps, this.planSlots.leaving(catalog.services))
     const plans = this.#freePlans()
     const planning = planner.begin()
@@ -205,10 +212,14 @@ export class Publisher {
     await this.#push({ plans })
   }
 
-  /** Takes over images of zones, all of them at once, behind the catalog that they go with. Resolves when the workers serve them. */
-  async serve(zones: ZonesToServe): Promise<void> {
+  /**
+   * Takes over images of zones, all of them at once, behind the catalog that they go with. Resolves when the workers serve them.
+   *
+   * @param readMs when they were read from the database, by the steady clock; null for what this node had before that
+   */
+  async serve(zones: ZonesToServe, readMs: number | null = null): Promise<void> {
     const resigned = this.#options.signing?.changedBy(zones) ?? new Set()
-    const images = this.#handZonesOver(zones)
+    const images = this.#handZonesOver(zones, readMs)
     const plans = this.#freePlans()
     if (resigned.size > 0) {
       plans.push(...this.#plan(resigned, this.#options.planner.begin()))
@@ -308,9 +319,22 @@ export class Publisher {
   }
 
   /** What the workers have to be told of zones. */
-  #handZonesOver(zones: ZonesToServe): Pick<ServingChanges, 'zones' | 'directory'> {
+  #handZonesOver(zones: ZonesToServe, readMs: number | null): Pick<ServingChanges, 'zones' | 'directory'> {
     this.#options.signing?.hand(zones)
-    return this.#zones.handOver(zones)
+    return this.#zones.handOver(this.#admitted(zones, readMs))
+  }
+
+  /** In the place of images that may not be served those that say nothing but that. */
+  #admitted(zones: ZonesToServe, readMs: number | null): ZonesToServe {
+    const { leases } = this.#options
+    if (leases === undefined) return zones
+    return new Map(
+      Array.from(zones, ([apex, zone]) => {
+        if (zone === null) leases.forget(apex)
+        if (zone === null || leases.admits(apex, zone.isOld ? null : readMs)) return [apex, zone]
+        return [apex, { ...zone, image: compileBrokenZone(hostnameToWire(apex)) }]
+      }),
+    )
   }
 
   /** Takes away the plans of services that are gone and that no image names. */

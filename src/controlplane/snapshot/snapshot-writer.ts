@@ -16,7 +16,7 @@ import type { CompileThread } from '../compile/compile-thread.ts'
 import type { SigningThread } from '../signing/signing-thread.ts'
 import type { Database } from '../store/database.ts'
 import { PollLoop } from '../timing/poll-loop.ts'
-import { baseOf, type Observed, type SnapshotFiles } from './snapshot.ts'
+import { baseOf, type Observed, type SnapshotBase, type SnapshotFiles } from './snapshot.ts'
 
 export interface SnapshotWriterOptions {
   readonly database: Pick<Database, 'up'>
@@ -29,6 +29,8 @@ export interface SnapshotWriterOptions {
   readonly compiled: () => Mark | null
   /** What this node knows beside its configuration. */
   readonly observed: () => Observed
+  /** What is on disk now. */
+  readonly onWritten?: (base: SnapshotBase) => void
   readonly onError: (error: unknown) => void
   /** How long a stop lets a pass go on. */
   readonly lastPassMs: number
@@ -131,6 +133,7 @@ export class SnapshotWriter implements AsyncDisposable {
     // While the database is away the configuration is as old as it was.
     await files.writeBase(base, up ? new Date() : this.#writtenAt!)
     this.#failure = null
+    this.#options.onWritten?.(base)
     if (!up) return
     this.#writtenAt = new Date()
     this.#found = { writtenAt: null, troubles: [] }

@@ -26,6 +26,7 @@ import { beforeOf, putAside, replaceWhole, syncFolder } from '../files/whole-fil
 import type { Births } from '../model/births.ts'
 import type { Problem } from '../model/errors.ts'
 import type { Feed } from '../model/feed.ts'
+import type { WrittenLease } from '../model/lease.ts'
 import type { Monitor } from '../model/monitor.ts'
 import { type MemberHealth, type Resolution, withAddressTimes } from '../model/observation.ts'
 import type { Override, ServiceOverride } from '../model/override.ts'
@@ -61,12 +62,14 @@ export interface SnapshotBase extends Mark {
   readonly readings?: readonly StoredReading[]
   /** The id of the database that it was read from; null where that is not known. Absent in files of a version that did not know. */
   readonly database?: string | null
+  /** Of this node on zones whose keys are rolled over. Absent in files of a version that did not know. */
+  readonly leases?: readonly WrittenLease[]
 }
 
 /** What a node knows beside its configuration. */
 export type Observed = Pick<
   SnapshotBase,
-  'health' | 'lastKnown' | 'resolutions' | 'handedOut' | 'readings' | 'database'
+  'health' | 'lastKnown' | 'resolutions' | 'handedOut' | 'readings' | 'database' | 'leases'
 >
 
 export interface Snapshot extends SnapshotBase {
@@ -97,6 +100,7 @@ interface BaseStatus extends Mark {
   /** Absent in files of a version that did not know. */
   readonly readings?: readonly StoredReading[]
   readonly database?: string | null
+  readonly leases?: readonly Written<WrittenLease>[]
 }
 
 /** The fields of a status that hold times, or null. */
@@ -278,6 +282,7 @@ function snapshotOf({ status, configuration }: Base): Snapshot {
     handedOut: withTimes<HandedOutEntry>(status.handedOut),
     ...(status.readings === undefined ? {} : { readings: status.readings }),
     ...(status.database === undefined ? {} : { database: status.database }),
+    ...(status.leases === undefined ? {} : { leases: withTimes<WrittenLease>(status.leases) }),
   }
 }
 

@@ -10,6 +10,7 @@
  *
  * Those of a rollover are in `rollovers.ts`.
  */
+import { isDeepStrictEqual } from 'node:util'
 import { dnssecKeys, dnssecRollovers } from '../../../schema/dnssec-keys.ts'
 import { and, desc, eq, inArray, isNotNull, ne, sql } from '../../../schema/drizzle.ts'
 import { zones } from '../../../schema/zones.ts'
@@ -27,6 +28,7 @@ import {
 } from '../model/dnssec.ts'
 import { ControlError, type Problem } from '../model/errors.ts'
 import { dutiesOf } from '../model/rollover.ts'
+import { demandAllHeard } from '../model/silence.ts'
 import type { ZoneHead } from '../model/zone.ts'
 import {
   madeBySigning,
@@ -35,6 +37,7 @@ import {
   type SigningChange,
   signingBreaches,
 } from '../rules/signing.ts'
+import { listSigningNodes } from './fleet.ts'
 import { texts } from './neighbourhood.ts'
 import { throwIfAny } from './refusals.ts'
 import { readRows } from './stored.ts'
@@ -104,6 +107,11 @@ export async function followSigning(write: Write, before: ZoneHead | null, after
   const [breach] = await breachesOfSigning(write.tx, [{ apex, was, is }])
   if (breach !== undefined) throw new ControlError('conflict', `zone ${apex} ${breach.message}`)
   if (is === null) return
+  // Of a zone that is new a silent node has nothing.
+  if (before !== null && was === null)
+    demandAllHeard(await listSigningNodes(write.tx), apex, "can't be signed")
+  else if (was !== null && !isDeepStrictEqual(was.foreignKeys, is.foreignKeys))
+    demandAllHeard(await listSigningNodes(write.tx), apex, "can't have other foreignKeys")
   if (was === null) {
     for (const role of rolesOf(is)) await activate(write, apex, is.algorithm, role)
   } else await followSettings(write, apex, was, is)

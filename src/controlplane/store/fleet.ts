@@ -3,13 +3,16 @@ import { asc, eq, inArray, sql } from '../../../schema/drizzle.ts'
 import { nodes, reports } from '../../../schema/fleet.ts'
 import { Percent, Words } from '../document/fields.ts'
 import { map } from '../document/forms.ts'
+import { ControlError } from '../model/errors.ts'
 import { formatMemberKey } from '../model/member-key.ts'
 import type { MemberReport, NodeRecord, NodeVerdicts, SigningNode } from '../model/observation.ts'
 import { type OnBad, readRows, statementJson } from './stored.ts'
-import type { Tx } from './transaction.ts'
+import type { Tx, Write } from './transaction.ts'
 
-/** A node that has been silent for so long is forgotten. */
-const forgetAfter = '1 day'
+/** A node that has been silent for so long is shown no more, and reports that ended so long ago are deleted. */
+const shownFor = '1 day'
+/** A node that has been silent for so long counts as gone: rollovers of keys wait for it no more. */
+const keptFor = '7 days'
 /**
  * Reports are read again from so long before the last look: a transaction that began earlier may have committed later.
  * Longer than any statement here may take.
@@ -24,6 +27,8 @@ export interface Heartbeat extends Omit<NodeRecord, 'seenAt' | 'live'> {
   readonly stamp?: string | null
   /** See `schema/fleet.ts`. */
   readonly unsigned?: readonly string[]
+  /** The same. */
+  readonly leases?: Readonly<Record<string, number>>
 }
 
 /** Says that a node is there. */
@@ -87,14 +92,32 @@ export async function lookAround(
   }
 }
 
-/** Every node that has been seen within a day and has not said good-bye. */
+/**
+ * Forgets a node at an operator's word. Throws `conflict` for one that is live, and `not-found` where there is none of that id.
+ */
+export async function forgetNode(write: Write, id: string, liveForMs: number): Promise<void> {
+  const [found] = await write.tx
+    .select({ name: nodes.name, seenAt: nodes.seenAt, live: seenWithin(`${liveForMs} milliseconds`) })
+    .from(nodes)
+    .where(eq(nodes.id, id))
+  if (found === undefined) throw new ControlError('not-found', `there is no node ${id}`)
+  if (found.live)
+    throw new ControlError(
+      'conflict',
+      `node ${id} is live: it was heard a moment ago. Stop it, and it says good-bye itself`,
+    )
+  write.send(write.tx.delete(nodes).where(eq(nodes.id, id)))
+  write.audit('node.forget', id, { name: found.name, seenAt: found.seenAt.toISOString() }, null)
+}
+
+/** Every node that has been seen within a week and has not said good-bye, nor was forgotten. */
 export async function listSigningNodes(tx: Tx): Promise<SigningNode[]> {
   const silentMs = sql<number>`(extract(epoch from clock_timestamp() - ${nodes.seenAt}) * 1000)::double precision`
-  const { id, name, revision, unsigned } = nodes
+  const { id, name, revision, unsigned, seenAt, leases } = nodes
   const rows = await tx
-    .select({ id, name, revision, unsigned, silentMs, isOfHistory })
+    .select({ id, name, revision, unsigned, seenAt, leases, silentMs, isOfHistory })
     .from(nodes)
-    .where(seenWithin(forgetAfter))
+    .where(seenWithin(keptFor))
     .orderBy(asc(nodes.id))
   return rows.map(({ isOfHistory, revision, ...row }) => ({ ...row, revision: isOfHistory ? revision : -1 }))
 }
@@ -105,7 +128,7 @@ function seenNodes(tx: Tx, liveForMs: number) {
   return tx
     .select({ id, name, version, startedAt, seenAt, revision, suspect, live, verdictsVersion })
     .from(nodes)
-    .where(seenWithin(forgetAfter))
+    .where(seenWithin(shownFor))
     .orderBy(asc(nodes.id))
 }
 
@@ -205,8 +228,8 @@ function readable(
 
 /** Forgets nodes that are long gone, and reports that ran out long ago or whose member is no more. */
 export async function pruneFleet(tx: Tx): Promise<void> {
-  await tx.execute(sql`delete from nodes where seen_at < clock_timestamp() - ${forgetAfter}::interval`)
+  await tx.execute(sql`delete from nodes where seen_at < clock_timestamp() - ${keptFor}::interval`)
   await tx.execute(sql`
-    delete from reports r where until < clock_timestamp() - ${forgetAfter}::interval
+    delete from reports r where until < clock_timestamp() - ${shownFor}::interval
       or not exists (select from members m where m.pool = r.pool and m.name = r.member)`)
 }

@@ -20,7 +20,9 @@ import {
   rolloverSteps,
   type ZoneRollover,
 } from '../model/rollover.ts'
+import { demandAllHeard } from '../model/silence.ts'
 import { listKeys, rolesOf } from './dnssec-keys.ts'
+import { listSigningNodes } from './fleet.ts'
 import { raiseSerial } from './serial.ts'
 import { signingOf, signingRow } from './signing-columns.ts'
 import { bodyOf, checkExists, type OnBad, readRows, type WriteCondition } from './stored.ts'
@@ -101,7 +103,7 @@ function checkRow(row: Row, cachedUntil: Date | null, problems: Problem[]): void
     if (time !== null && Number.isNaN(time.getTime())) problems.push({ path, message: 'is no time' })
 }
 
-/** Begins one. Throws `conflict` when there is one already, or what is wanted does not fit the zone. @param begin what its first step is */
+/** Begins one. Throws `conflict` when there is one already, a node is silent, or what is wanted does not fit the zone. @param begin what its first step is */
 export async function startRollover(
   write: Write,
   apex: string,
@@ -110,16 +112,18 @@ export async function startRollover(
   begin: (scope: RolloverScope, nowMs: number) => Rollover,
 ): Promise<void> {
   const { tx } = write
-  const [, zone, open, now] = await Promise.all([
+  const [, zone, open, now, nodes] = await Promise.all([
     claimZone(tx, apex),
     getZoneHead(tx, apex),
     getRollover(tx, apex),
     databaseNow(tx),
+    listSigningNodes(tx),
   ])
   checkExists(condition, zone, `zone ${apex}`)
   const { dnssec: was } = zone.value
   if (was === null) throw refusal(apex, 'is not signed')
   if (open !== null) throw refusal(apex, 'has a rollover under way: wait for its end, or cancel it')
+  demandAllHeard(nodes, apex, "can't have its keys rolled over")
   const { algorithm = was.algorithm, keys = was.keys } = wanted
   const is = { ...was, algorithm, keys }
   const changes = algorithm !== was.algorithm || keys !== was.keys

@@ -49,6 +49,7 @@ export const routeRights: Readonly<Record<string, Need>> = {
   'POST /v1/zones/:apex/dnssec/export-key': 'admin',
 
   'GET /v1/nodes': 'everything',
+  'DELETE /v1/nodes/:id': 'everything',
   'GET /v1/webhooks': 'everything',
   'GET /v1/webhooks/:name': 'everything',
   'PUT /v1/webhooks/:name': 'everything',

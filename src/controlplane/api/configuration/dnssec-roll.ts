@@ -5,8 +5,11 @@ import { beginRollover, moveRollover, type RolloverEvent } from '../../dnssec/ro
 import { keyLayouts, keyRoles, signingAlgorithms } from '../../model/dnssec.ts'
 import { ControlError } from '../../model/errors.ts'
 import type { RolloverTurn } from '../../model/event.ts'
+import { demandAllHeard } from '../../model/silence.ts'
+import type { Tx } from '../../store/database.ts'
+import { listSigningNodes } from '../../store/fleet.ts'
 import { changeRollover, startRollover, type WantedRollover } from '../../store/rollovers.ts'
-import { getSigning } from '../../store/signing.ts'
+import { getSigning, ownParentDs } from '../../store/signing.ts'
 import type { Ground, Operations, Signing } from '../context.ts'
 import { ConditionHeaders, guarded, json, paramsOf, titled, WriteQuery, writeHeaders } from '../schemas.ts'
 import { awaitPublished, conditionOf } from '../writes.ts'
@@ -78,7 +81,7 @@ function registerRoll(app: FastifyInstance, context: Context): void {
     {
       description:
         'New keys take the place of those that there are, step by step, so that nobody who validates ever takes the zone for bogus. What it ' +
-        'waits for is in `status.rollover`.',
+        'waits for is in `status.rollover`. Refused while a server is silent that may go on answering as before.',
       params,
       querystring: WriteQuery,
       headers: ConditionHeaders,
@@ -135,6 +138,7 @@ async function say(
 ): Promise<object> {
   const apex = apexOf(request)
   const { revision, result } = await context.database.write(request.actor, async (unit) => {
+    if (event.kind === 'ds-seen') await demandOwnDsServed(unit.tx, apex)
     const news = await changeRollover(unit, apex, null, ({ rollover, signing, cachedUntil, nowMs }) =>
       moveRollover(rollover, event, { ...signing, cachedUntil }, Math.round(nowMs)),
     )
@@ -149,6 +153,13 @@ async function say(
   tell(context, apex, news.to === 'step' ? 'step' : news.to, `${now}, by ${request.actor}`)
   await awaitPublished(context, revision, reply)
   return shownDnssec(context, found, reply)
+}
+
+/** Throws `conflict` while a node is silent that may answer the former DS, out of a zone of ours: whatever leases it has are on the zone below. */
+async function demandOwnDsServed(tx: Tx, apex: string): Promise<void> {
+  if ((await ownParentDs(tx, apex)) === null) return
+  const nodes = (await listSigningNodes(tx)).map((node) => ({ ...node, leases: {} }))
+  demandAllHeard(nodes, apex, "can't count on its DS")
 }
 
 function tell(context: Context, zone: string, what: RolloverTurn, reason: string): void {

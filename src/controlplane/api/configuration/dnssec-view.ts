@@ -220,7 +220,7 @@ function rolloverView(
   const instant = (ms: number) => new Date(ms).toISOString()
   const wait = waitOf(rollover)
   const waits = waitsOf(rollover, times)
-  const behind = wait === 'servers' ? nodesBehind(nodes, rollover, signing) : []
+  const behind = wait === 'servers' ? nodesBehind(nodes, rollover) : []
   const lacks = behind.length === 0 ? '' : ` (${behind.slice(0, mostNamed).join('; ')})`
   return {
     goal,

@@ -9,8 +9,10 @@ import { dnskeyOf, keyTag } from '../../dnssec/zone-key.ts'
 import { SigningForm } from '../../document/dnssec.ts'
 import { type KeyRole, keyFlags, keyRoles } from '../../model/dnssec.ts'
 import { ControlError } from '../../model/errors.ts'
+import { demandAllHeard } from '../../model/silence.ts'
 import type { Tx } from '../../store/database.ts'
 import { hasKeys, importKey } from '../../store/dnssec-keys.ts'
+import { listSigningNodes } from '../../store/fleet.ts'
 import { demandNoRollover, endSigning, getSigning, ownParentDs, putSigning } from '../../store/signing.ts'
 import type { Ground, Signing } from '../context.ts'
 import {
@@ -158,7 +160,8 @@ function registerDelete(app: FastifyInstance, context: Context): void {
   const force = Type.Boolean({ description: 'true: whatever the parent says' })
   const schema = guarded(operation, done('It is not signed.'), [404, 409, 412], {
     description:
-      'Refused while the parent has a DS, for whoever validates would take the zone for bogus, and when nobody can be asked whether it has one. ' +
+      'Refused while the parent has a DS, for whoever validates would take the zone for bogus, when nobody can be asked whether it has one, and ' +
+      'while a server is silent that may still answer the DS. ' +
       'The keys are kept, so that the zone can be signed by them again. Refused in the middle of a rollover.',
     params,
     querystring: Type.Object(
@@ -174,6 +177,7 @@ function registerDelete(app: FastifyInstance, context: Context): void {
     const { value } = existingZone(await context.database.read((tx) => getSigning(tx, apex)), apex)
     if (!force && value.dnssec !== null) {
       demandNoRollover(apex, value.rollover)
+      demandAllHeard(await context.database.read(listSigningNodes), apex, 'stays signed')
       await demandNoDs(context, apex)
     }
     const { revision } = await context.database.write(request.actor, (unit) =>

@@ -1,10 +1,10 @@
 import type { FastifyInstance } from 'fastify'
 import Type, { type Static } from 'typebox'
 import type { NodeRecord } from '../../model/observation.ts'
-import { listNodes } from '../../store/fleet.ts'
+import { forgetNode, listNodes } from '../../store/fleet.ts'
 import type { Ground, System } from '../context.ts'
 import { readEither } from '../memory.ts'
-import { guarded, Instant, json, TextOrNull } from '../schemas.ts'
+import { done, guarded, Instant, json, paramsOf, TextOrNull } from '../schemas.ts'
 
 export const NodeView = Type.Object(
   {
@@ -23,6 +23,7 @@ export const NodeView = Type.Object(
 
 /** The daemons that use this database. */
 export function fleetRoutes(app: FastifyInstance, context: Ground & System): void {
+  registerForget(app, context)
   const summary = 'The nodes on this database that were seen within a day'
   const replies = {
     200: json('All of them.', Type.Object({ items: Type.Array(NodeView) }, { title: 'NodeList' })),
@@ -42,6 +43,23 @@ export function fleetRoutes(app: FastifyInstance, context: Ground & System): voi
       return { items: await readEither(context, reply, fromDatabase, () => presentNodes(context)) }
     },
   )
+}
+
+/** A node that was killed for good has said no good-bye: what waits for it goes on at an operator's word. */
+function registerForget(app: FastifyInstance, context: Ground & System): void {
+  const operation = { tag: 'fleet', id: 'forgetNode', summary: 'Says that a node is gone for good' }
+  const url = '/v1/nodes/:id'
+  const schema = guarded(operation, done('It is forgotten.'), [404, 409], {
+    description:
+      'Rollovers of keys wait for a node that is silent, since it may have lost the database and go on answering. Whoever says wrongly that one is ' +
+      'gone has signed zones found bogus. Refused for one that is live; one that is heard again later is there again.',
+    params: paramsOf(url),
+  })
+  app.delete(url, { schema, config: { access: 'everything' } }, async (request, reply) => {
+    const { id } = request.params as { readonly id: string }
+    await context.database.write(request.actor, (write) => forgetNode(write, id, context.node.liveForMs))
+    return reply.code(204).send()
+  })
 }
 
 /** The nodes as this one knows them: through the database alone they hear of each other. */

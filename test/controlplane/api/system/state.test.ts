@@ -125,6 +125,7 @@ t.test('what the process says about itself', async (t) => {
       '/v1/monitors',
       '/v1/monitors/{name}',
       '/v1/nodes',
+      '/v1/nodes/{id}',
       '/v1/overrides',
       '/v1/overrides/preview',
       '/v1/overrides/{pool}/{member}',

@@ -4,8 +4,10 @@ import type { MemberReport } from '../../../../src/controlplane/model/observatio
 import { stampOf } from '../../../../src/controlplane/store/changes.ts'
 import {
   beat,
+  forgetNode,
   leave,
   listNodes,
+  listSigningNodes,
   lookAround,
   pruneFleet,
   readReports,
@@ -13,7 +15,7 @@ import {
   saveReports,
 } from '../../../../src/controlplane/store/fleet.ts'
 import { putPool } from '../../../../src/controlplane/store/pools.ts'
-import { member, pool, put, type Suite } from './samples.ts'
+import { member, pool, put, refused, type Suite } from './samples.ts'
 
 const startedAt = new Date('2026-11-01T00:00:00Z')
 const node = (id: string) => ({
@@ -98,6 +100,34 @@ export const fleetSuite: Suite = async (t, database) => {
         (await database.read((tx) => listNodes(tx, 1))).map(({ id }) => id),
         ['b'],
       )
+    },
+  )
+
+  await t.test(
+    'a node that is silent is waited for a week, or until somebody says that it is gone',
+    async (t) => {
+      const away = async (id: string, interval: string) => {
+        await database.record((tx) => beat(tx, { ...node(id), leases: { 'example.test': 10_000 } }))
+        await database.record((tx) =>
+          tx.execute(
+            sql`update nodes set seen_at = clock_timestamp() - ${interval}::interval where id = ${id}`,
+          ),
+        )
+      }
+      await away('d', '6 days')
+      await away('e', '8 days')
+      await database.record((tx) => pruneFleet(tx))
+      const waited = async () =>
+        (await database.read((tx) => listSigningNodes(tx))).filter(({ id }) => id === 'd' || id === 'e')
+      const [found, ...others] = await waited()
+      t.same(others, [])
+      t.match(found, { id: 'd', leases: { 'example.test': 10_000 }, seenAt: Date })
+      t.ok(found!.silentMs > 5 * 86_400_000)
+      const forget = (id: string) => put(database, (write) => forgetNode(write, id, 60_000))
+      await forget('d')
+      t.same(await waited(), [])
+      await refused(t, 'not-found', forget('d'))
+      await refused(t, 'conflict', forget('b'))
     },
   )
 

@@ -1,4 +1,6 @@
 /** Rollovers as they are stored: what becomes of keys, of the zone and of its serial, at each step. */
+
+import { sql } from '../../../../schema/drizzle.ts'
 import {
   beginRollover,
   moveRollover,
@@ -7,6 +9,7 @@ import {
 import { keyFlags, plainSigning } from '../../../../src/controlplane/model/dnssec.ts'
 import { listAudit } from '../../../../src/controlplane/store/audit.ts'
 import { readActiveKeys } from '../../../../src/controlplane/store/dnssec-keys.ts'
+import { beat, leave } from '../../../../src/controlplane/store/fleet.ts'
 import {
   changeRollover,
   openRollovers,
@@ -211,5 +214,53 @@ export const rolloversSuite: Suite = async (t, database) => {
     const told = JSON.stringify(items)
     t.match(told, '"action":"dnssec.roll"')
     t.notMatch(told, /v1:/)
+  })
+
+  await t.test('nothing begins while a node is silent that may answer as before', async (t) => {
+    const beats = async (leases: Record<string, number>, secondsAgo: number) => {
+      const node = {
+        id: 'far',
+        name: 'far away',
+        version: '1',
+        startedAt: new Date(),
+        revision: 1,
+        suspect: false,
+      }
+      await database.record((tx) => beat(tx, { ...node, verdicts: null, leases }))
+      await database.record((tx) =>
+        tx.execute(sql`update nodes set seen_at = seen_at - ${secondsAgo} * interval '1 second'`),
+      )
+    }
+    await put(database, (write) => putZone(write, zone(apex, rrset('@', 'NS', 'ns1.example.test.')), {}))
+    await put(database, (write) => putSigning(write, apex, plainSigning, {}))
+    await beats({}, 3_600)
+    const { message } = await refused(t, 'conflict', begin())
+    t.match(
+      message,
+      /^zone example\.test can't have its keys rolled over now: server far away has been silent since 20/,
+    )
+    t.match(message, /"pooldns forget-node far"/)
+    const foreignKeys = [`256 3 13 ${Buffer.alloc(64, 1).toString('base64')}`]
+    const list = () => put(database, (write) => putSigning(write, apex, { ...plainSigning, foreignKeys }, {}))
+    t.match((await refused(t, 'conflict', list())).message, /can't have other foreignKeys now/)
+    const fresh = 'fresh.test'
+    await put(database, (write) => putZone(write, zone(fresh, rrset('@', 'NS', 'ns1.example.test.')), {}))
+    const sign = () => put(database, (write) => putSigning(write, fresh, plainSigning, {}))
+    t.match((await refused(t, 'conflict', sign())).message, /zone fresh\.test can't be signed now/)
+    await put(database, (write) =>
+      putSigning(write, apex, { ...plainSigning, propagationSeconds: 3_599 }, {}),
+    )
+    await put(database, (write) => putSigning(write, apex, plainSigning, {}))
+
+    await beats({ [apex]: 60_000 }, 3_600)
+    t.equal((await state()).rollover, null)
+    await begin()
+    await send({ kind: 'cancel' })
+    // Its lease is on one zone alone.
+    await refused(t, 'conflict', sign())
+    await beats({}, 0)
+    await sign()
+    await put(database, (write) => deleteZone(write, fresh, {}))
+    await database.record((tx) => leave(tx, 'far'))
   })
 }

@@ -1,0 +1,1 @@
+ALTER TABLE "nodes" ADD COLUMN "leases" jsonb DEFAULT '{}'::jsonb NOT NULL;

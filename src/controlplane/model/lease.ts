@@ -1,0 +1,17 @@
+/** Leases of a node on zones whose keys are rolled over (`dnssec/zone-leases.ts`). */
+
+/** A lease as the snapshot has it. */
+export interface WrittenLease {
+  readonly apex: string
+  readonly forMs: number
+  /** When it was renewed last; for one that nobody was told of, when it was written. */
+  readonly since: Date
+}
+
+/** What a heartbeat tells of leases. */
+export interface LeaseRenewal {
+  /** By apex, for how many milliseconds the node answers a zone when it is silent. */
+  readonly leases: Readonly<Record<string, number>>
+  /** To be called when the heartbeat has arrived. */
+  readonly arrived: () => void
+}
