@@ -338,6 +338,8 @@ function upkeep(parts: Parts): Disposable {
           await pruneFleet(tx)
         })
         .catch(failing(log, 'old rows were not pruned'))
+        .then(() => database.tidyUp())
+        .catch(failing(log, 'the embedded database was not tidied up'))
     }),
     every(feedRetentionEveryMs, () => {
       database

@@ -38,6 +38,7 @@ import { readSchema, SchemaVersion } from './schema-version.ts'
 import { type Commit, Session } from './session.ts'
 import { followSignals } from './signals.ts'
 import { Standing } from './standing.ts'
+import { countAll, tidyingStatements } from './tidy.ts'
 import { type Author, type Tx, takesNotify, Write } from './transaction.ts'
 import { beginOf, longTimeoutMs, readCommitted, readOnly } from './transaction-begin.ts'
 import { WriteQueue } from './write-queue.ts'
@@ -284,6 +285,14 @@ export class Database implements AsyncDisposable {
     return this.#written(await (how === 'at-once' ? run() : this.#stagedWrites.run(run)))
   }
 
+  /** Has the embedded database use again what is free in it, and know what is in it; a server does so by itself. */
+  async tidyUp(): Promise<void> {
+    if (this.kind === 'postgres') return
+    await this.read(countAll)
+    for (const statement of await this.read(tidyingStatements))
+      await this.#outside(longTimeoutMs, (session) => session.query(statement))
+  }
+
   #unit(tx: Tx, by: string | Author, lock: PromiseLike<unknown>): Write {
     const { auditRetentionMs = defaultAuditRetentionMs } = this.#options
     const author = typeof by === 'string' ? ({ actor: by, source: 'api', message: null } as const) : by
@@ -356,12 +365,19 @@ export class Database implements AsyncDisposable {
   }
 
   async #migrate(): Promise<void> {
-    const loan = await this.#borrow()
-    const session = this.#session(loan, false, migrationTimeoutMs)
-    try {
+    await this.#outside(migrationTimeoutMs, async (session) => {
       await migrate(session, this.#options.onMigrating)
       this.#bare = false
       this.#notifies = await takesNotify(session)
+    })
+  }
+
+  /** With a connection, and no transaction of ours around it. */
+  async #outside<T>(timeoutMs: number, work: (session: Session) => Promise<T>): Promise<T> {
+    const loan = await this.#borrow()
+    const session = this.#session(loan, false, timeoutMs)
+    try {
+      return await work(session)
     } catch (error) {
       loan.failed(error)
       throw error

@@ -161,6 +161,36 @@ t.test('SIGKILL in the middle of writes loses none that was acknowledged', async
   await database.write('ann', (write) => putPool(write, pool('after', []), {}))
 })
 
+t.test('what was deleted leaves its room to what comes, once it is tidied up', async (t) => {
+  await using database = await openReady()
+  const come = () =>
+    database.record((tx) =>
+      tx.execute(sql`
+        insert into lookups (domain, client_ip, created_at, addresses)
+        select 'a' || n, '192.0.2.1', now(), '{192.0.2.1}' from generate_series(1, 3000) as n`),
+    )
+  const go = () => database.record((tx) => tx.execute(sql`delete from lookups`))
+  const size = async () => {
+    const { rows } = await database.read((tx) =>
+      tx.execute<{ size: string }>(sql`select pg_total_relation_size('lookups') as size`),
+    )
+    return Number(rows[0]!.size)
+  }
+  const sizes: number[] = []
+  for (let round = 0; round < 4; round++) {
+    await come()
+    sizes.push(await size())
+    await go()
+    await database.tidyUp()
+  }
+  const [first, , third, fourth] = sizes as [number, number, number, number]
+  t.ok(first > 100_000, `${sizes}`)
+  t.ok(third < first * 1.5, `${sizes}`)
+  t.equal(fourth, third, `${sizes}`)
+  await come()
+  t.equal(await database.read((tx) => tx.$count(sql`lookups`)), 3000, 'and it goes on')
+})
+
 t.test('a database that panicked is started again', async (t) => {
   const reasons: string[] = []
   const database = await Database.open({
