@@ -50,6 +50,8 @@ interface Untold {
 }
 
 const retryMs = 1000
+/** What answers do not wait for gives way to them for as long: signing takes time from those who are to be told of a plan. */
+const yieldMs = 5
 const progressMs = 5000
 /** What the thread may have more than twice of what is here before it is told to forget. */
 const fewSignatures = 1024
@@ -67,6 +69,7 @@ export class ServiceSignatures {
   #waiters: (() => void)[] = []
   #running = false
   #stopped = false
+  #soon: NodeJS.Timeout | undefined
   /** Zones that a report is due of, with what was made for them. */
   readonly #unreported = new Map<string, number>()
   /** Why zones' services can't be signed, by apex. Bounded by the zones. */
@@ -115,7 +118,8 @@ export class ServiceSignatures {
   /** Has signed what the plan of a service lacks now, in the place of what it lacked before. */
   need(book: ServiceBook, keys: ReadonlySet<string>, rank: 'first' | 'answers'): void {
     this.#queue.replace(book, keys, rank)
-    this.#go()
+    if (rank === 'first') this.#go()
+    else this.#goSoon()
   }
 
   /** Resolves when all of a step is signed, or the thread has failed. */
@@ -165,7 +169,15 @@ export class ServiceSignatures {
   /** Signs no more. */
   stop(): void {
     this.#stopped = true
+    clearTimeout(this.#soon)
     this.#release()
+  }
+
+  #goSoon(): void {
+    this.#soon ??= setTimeout(() => {
+      this.#soon = undefined
+      this.#go()
+    }, yieldMs)
   }
 
   #go(): void {

@@ -93,7 +93,7 @@ t.test('what is asked for is signed, and told', async (t) => {
   const told = reports.next
   const news = signed.next
   signatures.need(book, new Set(keys(1, 3)), 'answers')
-  t.same(signatures.waiting, { answers: 0, ahead: 0 }, 'they are under way')
+  t.same(signatures.waiting, { answers: 3, ahead: 0 }, 'nothing waits for them')
   t.same(await news, new Set([`www.${apex}`]))
   const [rrsig] = book.of(key(1))!
   t.ok(isGood(rrsig!, `www.${apex}`, key(1), served))
@@ -182,7 +182,7 @@ t.test('what a service lacks that goes while the thread fails is not asked for a
   })
   const [www, api] = ['www', 'api'].map((name) => bookIn(signatures, catalogOf([], ['www', 'api']), name)!)
   const done = reports.next
-  signatures.need(www!, new Set(keys(1, 300)), 'answers')
+  signatures.need(www!, new Set(keys(1, 300)), 'first')
   signatures.need(api!, new Set(keys(1, 1)), 'answers')
   retain(signatures, catalogOf([], ['api']))
   first.reject(new Error('the thread has failed'))
