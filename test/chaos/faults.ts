@@ -45,6 +45,13 @@ const ofData: readonly Fault[] = [
   { name: 'data plane: kill -9', ...onDgram, times: 5, strike: kill('data') },
   { name: 'data plane: kill -9', ...onEmbedded, times: 5, strike: kill('data') },
   { name: 'data plane hangs (SIGSTOP)', ...onPostgres, times: 2, strike: freeze('data') },
+  {
+    name: 'data plane: every event handler throws',
+    ...onPostgres,
+    freezable: true,
+    times: 2,
+    strike: processes.throwInData,
+  },
   { name: 'both: kill -9 at once', ...onPostgres, times: 3, strike: kill('data', 'control') },
 ]
 

@@ -83,6 +83,11 @@ export class Answering {
     return !this.#fleet.stuck
   }
 
+  /** Whether there are threads that answer. */
+  get answers(): boolean {
+    return transportNames.every((transport) => this.#fleet.live(transport) > 0)
+  }
+
   /** Takes the connections of a process that leaves. */
   inherit(): void {
     this.#fleet.inherit()
@@ -102,7 +107,7 @@ export class Answering {
         this.#doing = this.#doing
           .then(() => this.#serve(message, from))
           // A defect. What was served stays, and nothing is acknowledged.
-          .catch((error: Error) => this.#fault(error))
+          .catch((error: Error) => this.fault(error))
         break
       case 'count':
         from.say({ kind: 'counted', counted: this.#count(), live: this.#live() })
@@ -127,13 +132,13 @@ export class Answering {
     try {
       const last = this.#images.last(
         (unreadable) => this.#tell({ what: 'unreadable', ...unreadable }),
-        (error) => this.#fault(error),
+        (error) => this.fault(error),
       )
       if (last === null) return
       await this.#publish(last)
     } catch (error) {
       // Whoever decides will tell what is to be served.
-      this.#fault(error as Error)
+      this.fault(error as Error)
       return
     }
     await this.#start(null)
@@ -173,10 +178,11 @@ export class Answering {
   #over(conversation: Deciding, error: Error | null): void {
     if (conversation === this.#conversation) this.#conversation = null
     this.#upcalls.end()
-    if (error !== null) this.#fault(error)
+    if (error !== null) this.fault(error)
   }
 
-  #fault(error: Error): void {
+  /** Tells of an error that must not have been. */
+  fault(error: Error): void {
     this.#tell({ what: 'error', transport: 'tcp', error, code: null, count: 1 })
   }
 

@@ -4,7 +4,11 @@
  * another one, and the next server would find the ports taken.
  *
  * Signals are for the supervisor: a terminal, and systemd, give them to every process.
+ *
+ * An error that nobody caught is a defect, and ends no thread that answers: it is told, and this process goes on while there are such. Should it take
+ * no more what it is told to serve, whoever tells it has another one take its place. A broken invariant ends it.
  */
+import { AssertionError } from 'node:assert'
 import type { EventEmitter } from 'node:events'
 import type { Duplex } from 'node:stream'
 import { version } from '../../version.ts'
@@ -57,6 +61,8 @@ export interface ChildProcessSelf extends EventEmitter, Channel {
 export class DataPlaneProcess {
   readonly #self: ChildProcessSelf
   #answering: Promise<Answering> | null = null
+  /** The same, once it has begun. */
+  #begun: Answering | null = null
   /** Conversations that came before the first order. */
   readonly #early: Duplex[] = []
   #stopping = false
@@ -64,6 +70,8 @@ export class DataPlaneProcess {
   constructor(self: ChildProcessSelf) {
     this.#self = self
     for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP']) self.on(signal, () => undefined)
+    for (const event of ['uncaughtException', 'unhandledRejection'])
+      self.on(event, (error: unknown) => this.#contain(error))
     self.on('message', (order: Order, handle: Duplex) => this.#obey(order, handle))
     self.once('disconnect', () => this.#stop(false))
     this.#say({ kind: 'loaded', version })
@@ -100,7 +108,14 @@ export class DataPlaneProcess {
     const onGave = () => this.#say({ kind: 'gave' })
     const answering = new Answering({ ...begin, images, onEnd, onGave })
     sayAlive(this.#self, () => answering.works)
+    this.#begun = answering
     return answering
+  }
+
+  /** @throws what nobody caught, by which the process ends */
+  #contain(error: unknown): void {
+    if (error instanceof AssertionError || this.#begun?.answers !== true) throw error
+    this.#begun.fault(error as Error)
   }
 
   #converse(answering: Promise<Answering>, stream: Duplex): void {

@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { LogLine } from '../../support/daemon.ts'
-import type { Freezable, Way } from '../../support/freezing.ts'
+import { type Freezable, failingMs, type Way } from '../../support/freezing.ts'
 import { runIn } from '../../support/inspector.ts'
 import { patience } from '../../support/patience.ts'
 import { type ProcessName, processesOf } from '../../support/processes.ts'
@@ -114,4 +114,10 @@ export async function throwInControl(stage: Stage): Promise<void> {
   const [pid] = processesOf(stage.daemon, 'control')
   await runIn(stage.daemon, pid!, throwEverywhere)
   await delay(throwingMs)
+}
+
+/** The same there, which takes no debugger. */
+export async function throwInData({ freezer }: Stage): Promise<void> {
+  freezer!.freeze('data-plane', 'failing')
+  await delay(failingMs)
 }

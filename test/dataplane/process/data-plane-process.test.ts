@@ -1,4 +1,6 @@
 /** The process that answers: by its orders, in this process, and as a child. */
+
+import { AssertionError } from 'node:assert'
 import { fork } from 'node:child_process'
 import { EventEmitter, once } from 'node:events'
 import { closeSync } from 'node:fs'
@@ -60,6 +62,31 @@ async function servesOnce(decider: Decider, number: number): Promise<void> {
   decider.say({ kind: 'replace', update: generation(number) })
   await decider.next('serving')
 }
+
+t.test('what nobody caught is told while it answers, and ends it before', async (t) => {
+  const { begin, endpoint } = hold(t)
+  const self = new Self()
+  new DataPlaneProcess(self)
+  const error = new Error('thrown on purpose')
+  t.throws(() => self.emit('uncaughtException', error), error)
+  const decider = new Decider((stream) => self.order({ kind: 'link' }, stream))
+  self.order(begin)
+  await servesOnce(decider, 1)
+  for (const event of ['uncaughtException', 'unhandledRejection']) {
+    self.emit(event, error)
+    t.match(await decider.next('event'), {
+      event: { what: 'error', error: { message: 'thrown on purpose' } },
+    })
+  }
+  await using client = await UdpClient.open(endpoint)
+  t.equal(generationOf(readResponse(await client.insist(question))), 1)
+  await servesOnce(decider, 2)
+  const broken = new AssertionError({ message: 'broken' })
+  t.throws(() => self.emit('uncaughtException', broken), broken)
+  const gone = once(self, 'disconnected')
+  self.order({ kind: 'stop', passes: false })
+  await gone
+})
 
 t.test(
   'it converses from its first order on, also with who came before, and stops when it is told',
