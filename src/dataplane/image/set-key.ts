@@ -11,6 +11,16 @@ const lengths: ReadonlyMap<number, number> = new Map([
   [types.aaaa, 16],
 ])
 
+/** Plans of one pool have the octets of their addresses in common, which never change. */
+const known = new WeakMap<Uint8Array, string>()
+
+/** An octet a character, so that they compare as octets do. */
+function textOf(octets: Uint8Array): string {
+  const text = known.get(octets) ?? Buffer.from(octets).toString('latin1')
+  known.set(octets, text)
+  return text
+}
+
 /** The texts of RRsets out of the RDATA of some candidates. */
 export class SetKeys {
   /** Where the RDATA of each candidate stands in canonical order; equal ones stand at one place. */
@@ -21,8 +31,7 @@ export class SetKeys {
 
   /** @param rdata of each candidate, in canonical form; at most 65,536 */
   constructor(type: number, rdata: readonly Uint8Array[]) {
-    // An octet a character, so that they compare as octets do.
-    const texts = rdata.map((octets) => Buffer.from(octets).toString('latin1'))
+    const texts = rdata.map(textOf)
     const places = new Map([...new Set(texts)].sort().map((text, place) => [text, place]))
     this.ranks = texts.map((text) => places.get(text)!)
     for (const [index, rank] of this.ranks.entries()) this.#byRank[rank] = rdata[index]!
