@@ -142,15 +142,23 @@ export class CheckedMember implements Disposable {
     return this.#observed.heard
   }
 
+  /** To be read at once. Each plan asks several times for each member, and never for what takes long to work out. */
   get vitals(): Vitals {
-    const { opinion } = this.#observed
+    const member = this
+    const observed = this.#observed
     return {
       near: this.#near,
       weightPercent: this.#weightPercent,
       backSince: this.#backSince,
-      certificate: this.certificate,
-      latencyMs: this.#observed.latencyMs(null),
-      own: opinion,
+      get certificate() {
+        return member.certificate
+      },
+      get latencyMs() {
+        return observed.latencyMs(null)
+      },
+      get own() {
+        return observed.opinion
+      },
     }
   }
 
