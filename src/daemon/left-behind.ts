@@ -11,6 +11,7 @@ import type { CatalogZone, Mark } from '../controlplane/catalog/catalog.ts'
 import type { StoredZone } from '../controlplane/compile/image-files.ts'
 import type { ServiceSlot } from '../controlplane/compile/zone-parts.ts'
 import type { Publisher } from '../controlplane/serve/publisher.ts'
+import { prepareTexts } from '../controlplane/snapshot/part-texts.ts'
 import {
   baseOf,
   formatBase,
@@ -80,6 +81,7 @@ export class LeftBehind implements AsyncDisposable {
 
   async #look(): Promise<boolean> {
     const { shared, publisher, observed, onLeft } = this.#options
+    await prepareTexts(publisher.catalog)
     const { catalog } = publisher
     const { whole } = publisher.progress
     if (whole === null || catalog.revision < 0 || !isSame(whole, catalog)) return false

@@ -13,7 +13,7 @@ export interface Kind {
   readonly otherPools?: number
   /** Another service stands between the one that is asked for and the pool. */
   readonly nested?: boolean
-  readonly meanwhile?: 'rollover' | 'renewal' | 'edits'
+  readonly meanwhile?: 'rollover' | 'algorithm' | 'renewal' | 'edits' | 'steps'
 }
 
 export const kinds = {
@@ -31,8 +31,10 @@ export const kinds = {
   'hash-some': { members: 20, pool: { select: 'hash', answers: 3 } },
   nested: { members: 4, nested: true },
   rollover: { members: 20, meanwhile: 'rollover' },
+  algorithm: { members: 20, meanwhile: 'algorithm' },
   renewal: { members: 20, meanwhile: 'renewal' },
   edits: { members: 20, meanwhile: 'edits' },
+  steps: { members: 20, meanwhile: 'steps' },
 } as const satisfies Readonly<Record<string, Kind>>
 export type KindName = keyof typeof kinds
 export const kindNames = Object.keys(kinds) as readonly KindName[]

@@ -28,6 +28,8 @@ export type Form = (typeof forms)[number]
 const crowd = 1000
 const crowdPools = 100
 const crowdMembers = 4
+/** Longer than any that a zone is given while signatures are renewed. */
+const longTtlSeconds = 3000
 const trials = 20
 const intervalMs = 200
 /** How long answers are looked at after a verdict. */
@@ -154,15 +156,16 @@ class Bed implements AsyncDisposable {
     const others = Array.from({ length: kind.otherPools ?? 0 }, (_, index) => `other-${index}`)
     const inner = `inner.${zone}`
     const pools = kind.nested === true ? [{ service: inner }] : ['failing']
+    const ttl = `${longTtlSeconds}s`
     await this.#put('config', {
       pools: {
         failing: this.#pool(kind, 'watched', 1),
         ...Object.fromEntries(others.map((other, index) => [other, this.#pool(kind, 'other', 10 + index)])),
       },
       services: {
-        ...(kind.nested === true ? { [inner]: { pools: ['failing'] } } : {}),
-        ...Object.fromEntries(names.map((each) => [each, { pools }])),
-        ...Object.fromEntries(others.map((other) => [`${other}.${zone}`, { pools: [other] }])),
+        ...(kind.nested === true ? { [inner]: { pools: ['failing'], ttl } } : {}),
+        ...Object.fromEntries(names.map((each) => [each, { pools, ttl }])),
+        ...Object.fromEntries(others.map((other) => [`${other}.${zone}`, { pools: [other], ttl }])),
       },
     })
     // A pool is not down while one is left, so the first never fails.
@@ -282,15 +285,26 @@ class Bed implements AsyncDisposable {
         50,
       )
     }
+    // Each changes every service of the crowd.
+    if (meanwhile === 'steps')
+      await again(
+        (round) => this.#put('config', { services: crowdServices(longTtlSeconds + (round % 2)) }),
+        1000,
+      )
     if (this.#form === 'unsigned') return
-    // Each makes every signature of services anew, as other TTLs are signed, or other keys.
+    // Each makes every signature of services anew, as other TTLs are signed, or another algorithm; but a rollover to keys of the same one.
     if (meanwhile === 'renewal')
       await again((round) => this.#put(dnssec, { denial: this.#form, maxTtl: `${1000 + round}s` }), 1000)
-    if (meanwhile === 'rollover') {
-      await again(async (round) => {
-        const path = round % 2 === 0 ? 'roll' : 'cancel-roll'
-        await this.#pooldns.request(`/v1/${dnssec}/${path}`, { method: 'POST', json: {} })
-      }, 1000)
+    if (meanwhile === 'rollover' || meanwhile === 'algorithm') {
+      const keys = meanwhile === 'rollover' ? {} : { algorithm: 15 }
+      let rolls = false
+      const turn = async () => {
+        const [path, json] = rolls ? ['cancel-roll', {}] : ['roll', keys]
+        rolls = !rolls
+        await this.#pooldns.request(`/v1/${dnssec}/${path}`, { method: 'POST', json })
+      }
+      await again(turn, 1000)
+      if (rolls) await turn()
     }
   }
 
@@ -359,13 +373,17 @@ function crowdDocument(form: Form) {
       return [`crowd-${pool}`, { answers: 2, members: Object.fromEntries(members) }]
     }),
   )
-  const services = Object.fromEntries(
+  const dnssec = form === 'unsigned' ? {} : { dnssec: { denial: form } }
+  const zones = { [zone]: { ...zoneBody(), ...dnssec } }
+  return { monitors, pools, services: crowdServices(longTtlSeconds), zones }
+}
+
+function crowdServices(ttlSeconds: number) {
+  return Object.fromEntries(
     Array.from({ length: crowd }, (_, service) => {
-      return [`crowd-${service}.${zone}`, { pools: [`crowd-${service % crowdPools}`] }]
+      return [`crowd-${service}.${zone}`, { pools: [`crowd-${service % crowdPools}`], ttl: `${ttlSeconds}s` }]
     }),
   )
-  const dnssec = form === 'unsigned' ? {} : { dnssec: { denial: form } }
-  return { monitors, pools, services, zones: { [zone]: { ...zoneBody(), ...dnssec } } }
 }
 
 function lineOf({ form, kind, trials, turns }: Result): string[] {

@@ -53,7 +53,7 @@ t.test(
         last.map((octet) => `192.0.2.${octet}`),
         { select: 'weighted' },
       )
-      return plans.compile(plans.bookOf(`www.${apex}`, catalog)!, { ipv4: tree, ipv6: tree })
+      return plans.compile(`www.${apex}`, catalog, { ipv4: tree, ipv6: tree })
     }
     signing.watch.tell(['example.test', 'other.test'].map(report))
     t.same(signing.unsigned, [])
@@ -73,10 +73,10 @@ t.test(
     }
     t.equal(plan(before, 'example.test', 7, 8), null)
     t.ok(signing.signs('example.test'), 'the plan before is signed by the same keys')
-    const after = catalogOf(
-      [key, { ...key, duties: { ...key.duties, atParent: false } }],
-      ['example.test', 'other.test'],
-    )
+    const names = ['example.test', 'other.test']
+    const other = { ...key, duties: { ...key.duties, signsZone: false } }
+    t.not(plan(catalogOf([key, other], names), 'example.test', 1, 2), null, 'only keys that sign data count')
+    const after = catalogOf([key, { ...key, algorithm: 15 }], names)
     plans.retain(after)
     t.equal(plan(after, 'example.test', 1, 2), null)
     t.equal(signing.signs('example.test'), false, 'that is signed by other keys')

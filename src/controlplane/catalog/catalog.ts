@@ -44,6 +44,54 @@ export interface HostedMember extends MemberKey {
   readonly host: string
 }
 
+/** Who leads where: the same for all catalogs with these pools and services, and made when it is asked for. */
+class Links {
+  readonly pools: Catalog['pools']
+  /** Bounded by the services, for nobody asks for others. */
+  readonly poolsOf: (service: string) => ReadonlySet<string>
+  readonly #services: Catalog['services']
+  #byZone: Map<string, string[]> | undefined
+  #byPool: Map<string, string[]> | undefined
+  #outer: Map<string, string[]> | undefined
+
+  constructor(pools: Catalog['pools'], services: Catalog['services']) {
+    this.pools = pools
+    this.#services = services
+    this.poolsOf = once(answeringPools(pools, services))
+  }
+
+  get byZone(): ReadonlyMap<string, readonly string[]> {
+    this.#byZone ??= this.#by(({ zone }) => [zone])
+    return this.#byZone
+  }
+
+  get byPool(): ReadonlyMap<string, readonly string[]> {
+    this.#byPool ??= this.#by(({ name }) => this.poolsOf(name))
+    return this.#byPool
+  }
+
+  get outer(): ReadonlyMap<string, readonly string[]> {
+    this.#outer ??= this.#by(nestedIn)
+    return this.#outer
+  }
+
+  /** The names of the services by what each of them names. */
+  #by(namesOf: (service: CatalogService) => Iterable<string>): Map<string, string[]> {
+    return namersOf(Array.from(this.#services, ([name, service]) => [name, namesOf(service)]))
+  }
+}
+
+/** By services. */
+const links = new WeakMap<Catalog['services'], Links>()
+
+function linksOf(pools: Catalog['pools'], services: Catalog['services']): Links {
+  const known = links.get(services)
+  if (known?.pools === pools) return known
+  const made = new Links(pools, services)
+  links.set(services, made)
+  return made
+}
+
 /**
  * The configuration of one revision in memory, apart from the zones' RRsets, which only the images hold. Immutable: a
  * change makes a new catalog that shares what stayed.
@@ -60,11 +108,7 @@ export class Catalog implements Mark {
   readonly overrides: ReadonlyMap<string, Override>
   readonly webhooks: ReadonlyMap<string, Webhook>
   readonly births: Births
-  #byZone: Map<string, string[]> | undefined
-  #byPool: Map<string, string[]> | undefined
-  #outer: Map<string, string[]> | undefined
-  /** Bounded by the services, for nobody asks for others. */
-  readonly #poolsOf: (service: string) => ReadonlySet<string>
+  readonly #links: Links
   #byHost: Map<string, HostedMember[]> | undefined
   #overrideIndex: OverrideIndex | undefined
   #serviceOverrides: readonly ServiceOverride[] | undefined
@@ -89,7 +133,7 @@ export class Catalog implements Mark {
     this.overrides = parts.overrides
     this.webhooks = parts.webhooks ?? new Map()
     this.births = parts.births ?? new Map()
-    this.#poolsOf = once(answeringPools(this.pools, this.services))
+    this.#links = linksOf(this.pools, this.services)
   }
 
   /** The same revision with other overrides. */
@@ -99,26 +143,22 @@ export class Catalog implements Mark {
 
   /** Names of the services that lie in a zone. */
   servicesIn(apex: string): readonly string[] {
-    this.#byZone ??= this.#services(({ zone }) => [zone])
-    return this.#byZone.get(apex) ?? []
+    return this.#links.byZone.get(apex) ?? []
   }
 
   /** Names of the services that may be answered from a pool, by whatever service or fallback between them. */
   servicesOf(pool: string): readonly string[] {
-    this.#byPool ??= this.#services(({ name }) => this.poolsOf(name))
-    return this.#byPool.get(pool) ?? []
+    return this.#links.byPool.get(pool) ?? []
   }
 
   /** Names of the pools that a service may be answered from; see `answeringPools`. */
   poolsOf(service: string): ReadonlySet<string> {
-    return this.#poolsOf(service)
+    return this.#links.poolsOf(service)
   }
 
   /** Names of these services, and of all that lead to them, directly or through others. */
   withOuterServices(services: Iterable<string>): readonly string[] {
-    this.#outer ??= this.#services(nestedIn)
-    const outer = this.#outer
-    return reach(services, (inner) => outer.get(inner) ?? [])
+    return reach(services, (inner) => this.#links.outer.get(inner) ?? [])
   }
 
   /** Names of the pools whose members these monitors judge, directly or as part of a composite. */
@@ -177,11 +217,6 @@ export class Catalog implements Mark {
   get hosts(): ReadonlyMap<string, readonly HostedMember[]> {
     this.#byHost ??= Map.groupBy(hostedMembers(this.pools.values()), ({ host }) => host)
     return this.#byHost
-  }
-
-  /** The names of the services by what each of them names. */
-  #services(namesOf: (service: CatalogService) => Iterable<string>): Map<string, string[]> {
-    return namersOf(Array.from(this.services, ([name, service]) => [name, namesOf(service)]))
   }
 }
 

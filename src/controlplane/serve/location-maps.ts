@@ -119,23 +119,37 @@ export class LocationMaps {
   /**
    * Takes prepared maps over.
    * @param leaving services that keep their maps, since they are still answered though nothing was prepared for them
-   * @returns what changes in the workers by that
+   * @returns what comes to the workers by that
    */
   take({ keys: prepared, made }: PreparedMaps, leaving: ReadonlySet<string>): SlotImages {
     const kept = [...this.#keys].filter(([service]) => leaving.has(service))
     this.#keys = new Map([...prepared, ...kept])
-    const images: SlotImages = []
-    for (const [key, map] of made) {
+    return Array.from(made, ([key, map]) => {
       this.#maps.set(key, map)
-      images.push([this.#slots.take(key)!, map.image])
-    }
-    const used = new Set(this.#keys.values())
-    for (const key of this.#maps.keys()) {
-      if (used.has(key)) continue
+      return [this.#slots.take(key)!, map.image] as const
+    })
+  }
+
+  /** Whether there are maps that no service goes by. */
+  get hasUnused(): boolean {
+    return this.#unused.length > 0
+  }
+
+  /**
+   * Forgets maps that no service goes by, once no plan does.
+   *
+   * @returns what goes from the workers by that
+   */
+  free(): SlotImages {
+    return this.#unused.map((key) => {
       this.#maps.delete(key)
-      images.push([this.#slots.release(key)!, null])
-    }
-    return images
+      return [this.#slots.release(key)!, null] as const
+    })
+  }
+
+  get #unused(): string[] {
+    const used = new Set(this.#keys.values())
+    return [...this.#maps.keys()].filter((key) => !used.has(key))
   }
 
   /** The areas that services would have by prepared maps, which are not taken over, and those maps by their slots. */

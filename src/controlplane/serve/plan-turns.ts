@@ -1,38 +1,66 @@
 /**
- * Plans services in turns of some milliseconds, since a pool may be that of thousands of services: what else this thread has to do, another
- * verdict above all, waits for one turn at the most, and the services that were planned first are answered so at once.
+ * Plans services in turns of some milliseconds (`in-turns.ts`), since a pool may be that of thousands of services, and a step may change as
+ * many: what else this thread has to do, another verdict above all, waits for one turn at the most, and the services that were planned first
+ * are answered so at once.
  *
  * Each service is planned by what is known in its turn, so it does not matter what changes between two of them. One that is planned
  * otherwise meanwhile, or asked for twice, is planned once.
  *
  * Bounded by the services.
  */
-import { setImmediate as nextTurn } from 'node:timers/promises'
+import { nextTurn, oneTurn } from '../timing/in-turns.ts'
 
-const turnMs = 4
+/** Plans services as they come. Resolves when the workers serve them. */
+export type PlanTurn = (services: Iterable<string>) => Promise<void>
+
+interface TurnOptions {
+  /** Plans the first ones, in the place of what every turn does. */
+  readonly first?: PlanTurn
+  /** Called in the turn that plans the last of them, once it has; waited for with it. */
+  readonly last?: () => Promise<void>
+}
+
+/** Who waits until all that was due at a time has been planned. */
+interface Waiting {
+  /** The last number that was due. */
+  readonly upTo: number
+  readonly end: (served: Promise<void>) => void
+}
 
 export class PlanTurns {
-  readonly #turn: (services: Iterable<string>) => Promise<void>
-  readonly #due = new Set<string>()
+  readonly #turn: PlanTurn
+  /** Services by when they became due: numbers that only rise. */
+  readonly #due = new Map<string, number>()
+  #number = 0
+  /** Whoever came first is first. One for each call that more than a turn was needed for. */
+  readonly #waiting: Waiting[] = []
   /** Resolves when nothing is due. */
   #running: Promise<void> | null = null
 
-  /** @param turn plans services as they come; resolves when the workers serve them, and never rejects */
-  constructor(turn: (services: Iterable<string>) => Promise<void>) {
+  /** @param turn never rejects */
+  constructor(turn: PlanTurn) {
     this.#turn = turn
   }
 
   /**
    * Plans these, the first of them at once and before all others that are due. Resolves when the workers serve them.
    *
-   * @param first plans the first ones, in the place of what every turn does
+   * @throws what `last` rejects with
    */
-  async plan(services: Iterable<string>, first = this.#turn): Promise<void> {
+  async plan(services: Iterable<string>, { first = this.#turn, last }: TurnOptions = {}): Promise<void> {
     const left = new Set(services)
-    const served = first(this.#taken(left))
-    for (const service of left) this.#due.add(service)
-    if (left.size > 0) this.#running ??= this.#run()
-    await Promise.all([served, left.size > 0 ? this.#running : null])
+    const served = first(oneTurn(left))
+    if (left.size === 0) {
+      await Promise.all([served, last?.()])
+      return
+    }
+    for (const service of left) if (!this.#due.has(service)) this.#due.set(service, ++this.#number)
+    const ended = Promise.withResolvers<void>()
+    const end = (served: Promise<void>) =>
+      ended.resolve(Promise.all([served, last?.()]).then(() => undefined))
+    this.#waiting.push({ upTo: this.#number, end })
+    this.#running ??= this.#run()
+    await Promise.all([served, ended.promise])
   }
 
   /** Resolves when nothing is due; null when nothing is. */
@@ -46,22 +74,14 @@ export class PlanTurns {
   }
 
   async #run(): Promise<void> {
-    let served: Promise<void> | undefined
-    while (this.#due.size > 0) {
+    let served = Promise.resolve()
+    while (this.#waiting.length > 0) {
       await nextTurn()
-      served = this.#turn(this.#taken(this.#due))
+      served = this.#turn(oneTurn(this.#due))
+      const [next = Number.POSITIVE_INFINITY] = this.#due.values()
+      while (this.#waiting.length > 0 && this.#waiting[0]!.upTo < next) this.#waiting.shift()!.end(served)
     }
     this.#running = null
     await served
-  }
-
-  /** Takes services out of a set until the turn is over, one at the least. */
-  *#taken(left: Set<string>): Generator<string, void> {
-    const until = performance.now() + turnMs
-    for (const service of left) {
-      left.delete(service)
-      yield service
-      if (performance.now() >= until) return
-    }
   }
 }

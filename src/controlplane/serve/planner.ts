@@ -236,8 +236,8 @@ export class Planner implements Disposable {
   /** Null while a part of the plan has no signatures yet: it is planned anew when they have come. */
   #compile(service: string, trees: PlanTrees): SharedArrayBuffer | null {
     const { signing } = this.#options
-    const book = signing?.bookOf(service, this.catalog) ?? null
-    return book === null ? compilePlan(trees.ipv4, trees.ipv6) : signing!.compile(book, trees)
+    if (signing === undefined) return compilePlan(trees.ipv4, trees.ipv6)
+    return signing.compile(service, this.catalog, trees)
   }
 
   /** What is known of members at this moment. */

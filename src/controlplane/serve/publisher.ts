@@ -2,8 +2,16 @@
  * Hands over to the workers what they serve: zone images as they come compiled from the follower (`serve`), and plans, which are
  * made (`planner.ts`) whenever something that they depend on changes: from a verdict to the answers there are 10 ms.
  *
- * Everything but the hand-over is synchronous, so that two changes can't interleave: a catalog and the plans made from it
- * belong together, and so do location maps and the plans that go by them.
+ * ## What is handed over together
+ * A plan is whole in itself, so the services of a step are planned in turns (`plan-turns.ts`), each by what is known in its turn, and a
+ * verdict comes between two of them. What is planned in one turn is one generation; so a step that takes no more than a turn is one, too.
+ * Together, whatever it takes, go:
+ *
+ * - a zone's image and the plans of those services that would not prove themselves beside it: they are signed, or are not any more, or
+ *   lie in another zone now (`plan-signing.ts`). Where the keys of before prove what they signed, plans follow in turns;
+ * - the first configuration, all of it: before that nobody is answered by us.
+ *
+ * Location maps come with the first plans that go by them, and are taken away behind the last that did.
  *
  * A zone image may be older than the catalog, never newer. A service that it names keeps its plan until no image names it
  * (`plan-slots.ts`), and is answered as before.
@@ -16,14 +24,15 @@ import type { ZoneLeases } from '../dnssec/zone-leases.ts'
 import { tellCuts } from '../steering/answer-room.ts'
 import type { Selections } from '../steering/selection.ts'
 import { orAborted } from '../timing/clock.ts'
+import { inTurns } from '../timing/in-turns.ts'
 import type { FedWatch, SteeringChange } from './fed-watch.ts'
 import type { AnsweredMember, HandedOut, Offer } from './handed-out.ts'
 import { HandedZones, type ZonesToServe, type ZoneToServe } from './handed-zones.ts'
 import type { ImagePump } from './image-pump.ts'
 import type { LocationMaps, PreparedMaps } from './location-maps.ts'
-import type { PlanSigning } from './plan-signing.ts'
+import { nothingResigned, type PlanSigning } from './plan-signing.ts'
 import { PlanSlots } from './plan-slots.ts'
-import { PlanTurns } from './plan-turns.ts'
+import { type PlanTurn, PlanTurns } from './plan-turns.ts'
 import type { MadePlan, Planner, Planning } from './planner.ts'
 import type { PoolChange, PoolWatch } from './pool-watch.ts'
 import { Progress } from './progress.ts'
@@ -50,7 +59,7 @@ export interface CatalogStep {
 export interface PublisherOptions {
   readonly pump: ImagePump
   readonly planner: Planner
-  readonly locations: Pick<LocationMaps, 'take' | 'services' | 'previewed'>
+  readonly locations: Pick<LocationMaps, 'take' | 'free' | 'hasUnused' | 'services' | 'previewed'>
   readonly handedOut: HandedOut
   /** Left out: no service is signed. */
   readonly signing?: PlanSigning
@@ -77,6 +86,16 @@ export interface PublisherOptions {
   readonly onError: (what: string, error: unknown) => void
 }
 
+/** What a turn does beside its plans. */
+interface Also {
+  /** Pools to be looked at. */
+  readonly pools?: Iterable<string>
+  /** Services to be looked at. */
+  readonly services?: Iterable<string>
+  /** Handed over with the plans. */
+  readonly with?: ServingChanges
+}
+
 /** What the pump hands over in one generation. */
 interface HandOver {
   readonly offer: Offer
@@ -96,6 +115,8 @@ export class Publisher {
   /** Services that have been planned, until they are looked at in the same turn. */
   readonly #planned = new Set<string>()
   readonly #turns = new PlanTurns((services) => this.#replan(services))
+  /** Pools of a step that have not been looked at yet. Bounded by the pools. */
+  readonly #unseen = new Set<string>()
   #handOver: HandOver | undefined
   /** Services whose last plan could not be made, and why. Bounded by the services. */
   readonly #unplanned = new Map<string, string>()
@@ -155,19 +176,25 @@ export class Publisher {
    */
   async prepare({ catalog, services, pools, zones }: CatalogStep, maps: PreparedMaps): Promise<boolean> {
     const { signing, planner, locations } = this.#options
-    if (signing?.isNeeded(catalog) !== true) return false
+    // What leads where is found with the first question, and remembered: else in the middle of the step.
+    const isOther = catalog.services !== this.catalog.services || catalog.pools !== this.catalog.pools
+    const isLong = await inTurns(isOther ? catalog.services.keys() : [], (some) => {
+      for (const service of some) catalog.poolsOf(service)
+    })
+    if (signing?.isNeeded(catalog) !== true) return isLong
     const changed = catalog.withOuterServices(services)
     const served = [...pools].flatMap((pool) => catalog.servicesOf(pool))
     const treesOf = planner.foresee(null, catalog, locations.previewed(maps).areas)
-    return await signing.prepare(new Set([...changed, ...served]), catalog, treesOf, zones)
+    const isSigned = await signing.prepare(new Set([...changed, ...served]), catalog, treesOf, zones)
+    return isLong || isSigned
   }
 
   /** The same for zones that are to be handed over to `serve`. */
   async prepareZones(zones: ZonesToServe): Promise<void> {
     const { signing, planner } = this.#options
-    const changed = signing?.changedBy(zones)
-    if (changed === undefined || changed.size === 0) return
-    await signing!.prepare(changed, this.catalog, planner.foresee(null), zones)
+    const concerned = signing?.concernedBy(zones)
+    if (concerned === undefined || concerned.size === 0) return
+    await signing!.prepare(concerned, this.catalog, planner.foresee(null), zones)
   }
 
   /** Takes over a new catalog, with the maps that were prepared for it. Resolves when the workers serve it. */
@@ -176,25 +203,33 @@ export class Publisher {
     const before = this.catalog
     const { catalog } = step
     planner.catalog = catalog
-    planner.lastKnown.retain(catalog.pools, catalog.services)
-    planner.fedStates.retain(catalog.pools)
-    const handed: ZonesToServe = step.zones === undefined ? new Map() : this.#zones.instead(step.zones)
-    const resigned = signing?.changedBy(handed) ?? []
-    const zones = this.#handZonesOver(handed, step.readMs ?? null)
-    const moved = locations.take(maps, this.planSlots.leaving(catalog.services))
-    const plans = this.#freePlans()
-    const planning = planner.begin()
+    if (catalog.pools !== before.pools || catalog.services !== before.services) {
+      planner.lastKnown.retain(catalog.pools, catalog.services)
+      planner.fedStates.retain(catalog.pools)
+    }
+    const zones =
+      step.zones === undefined
+        ? {}
+        : this.#handZonesOver(this.#zones.instead(step.zones), step.readMs ?? null)
+    const come = locations.take(maps, this.planSlots.leaving(catalog.services))
     // A map may have come late, or be gone, for reasons that no change of its service tells.
-    const located = moved.length === 0 ? [] : locations.services
-    const changed = [...step.services, ...located, ...resigned]
+    const located = come.length > 0 || locations.hasUnused ? locations.services : []
+    const changed = catalog.withOuterServices([...step.services, ...located])
     const served = [...step.pools].flatMap((pool) => catalog.servicesOf(pool))
-    plans.push(...this.#plan(new Set([...catalog.withOuterServices(changed), ...served]), planning))
+    for (const pool of step.pools) this.#unseen.add(pool)
     const lost = [...before.pools.keys()].filter((pool) => !catalog.pools.has(pool))
-    this.#lookAt([...lost, ...step.pools], planning)
-    this.#lookAtServices([...before.services.keys()].filter((service) => !catalog.services.has(service)))
-    await this.#push({ ...zones, plans, maps: moved })
+    const lostServices = [...before.services.keys()].filter((service) => !catalog.services.has(service))
+    const services = new Set([...changed, ...served])
+    const first: PlanTurn = (some) => {
+      const plans = this.#freePlans()
+      return this.#replan(some, { pools: lost, services: lostServices, with: { plans, maps: come } })
+    }
+    const last = () => this.#push({ ...zones, maps: locations.free() })
+    if (before.revision < 0) await Promise.all([first(services), last()])
+    else await this.#turns.plan(services, { first, last })
+    if (this.#unseen.size > 0) await inTurns(this.#unseen, (pools) => this.#lookAtUnseen(pools))
     if (catalog.pools !== before.pools) handedOut.retain(catalog.pools)
-    signing?.retain(this.catalog)
+    if (catalog.services !== before.services) signing?.retain(this.catalog)
     this.progress.reachSettings(catalog)
   }
 
@@ -204,36 +239,37 @@ export class Publisher {
    */
   async amend(catalog: Catalog, pools: Names, services: Names): Promise<void> {
     this.#options.planner.catalog = catalog
-    const planning = this.#options.planner.begin()
     const served = [...pools].flatMap((pool) => catalog.servicesOf(pool))
-    const plans = this.#plan(new Set([...catalog.withOuterServices(services), ...served]), planning)
-    this.#lookAt(pools, planning)
-    this.#lookAtServices()
-    await this.#push({ plans })
+    await this.#turns.plan([...catalog.withOuterServices(services), ...served], {
+      first: (some) => this.#replan(some, { pools }),
+      last: () => this.#push({}),
+    })
   }
 
   /**
-   * Takes over images of zones, all of them at once, behind the catalog that they go with. Resolves when the workers serve them.
+   * Takes over images of zones, all of them at once, behind the catalog that they go with. Resolves when the workers serve them, and every
+   * service as it is signed then.
    *
    * @param readMs when they were read from the database, by the steady clock; null for what this node had before that
    */
   async serve(zones: ZonesToServe, readMs: number | null = null): Promise<void> {
-    const resigned = this.#options.signing?.changedBy(zones) ?? new Set()
+    const { signing, planner } = this.#options
+    const { together, behind } = signing?.resignedBy(zones, this.catalog) ?? nothingResigned
     const images = this.#handZonesOver(zones, readMs)
     const plans = this.#freePlans()
-    if (resigned.size > 0) {
-      plans.push(...this.#plan(resigned, this.#options.planner.begin()))
+    if (together.size > 0) {
+      plans.push(...this.#plan(together, planner.begin()))
       this.#lookAtServices()
     }
-    await this.#push({ ...images, plans })
-    this.#options.signing?.retain(this.catalog)
+    await Promise.all([this.#push({ ...images, plans }), this.#turns.plan(behind)])
+    if (together.size + behind.size > 0) signing!.retain(this.catalog)
   }
 
   /** Selects again for the services of these pools, after a transition, the end of an override or a lookup of a host. */
   async refresh(pools: Iterable<string>): Promise<void> {
     const names = [...pools]
     const services = new Set(names.flatMap((pool) => this.catalog.servicesOf(pool)))
-    await this.#turns.plan(services, (some) => this.#replan(some, names))
+    await this.#turns.plan(services, { first: (some) => this.#replan(some, { pools: names }) })
   }
 
   /** Selects again for these services and all that lead to them: what an operator says of them has ended. */
@@ -249,10 +285,12 @@ export class Publisher {
   /** Takes over location maps that were made anew. */
   async relocate(maps: PreparedMaps): Promise<void> {
     const { locations, planner } = this.#options
-    const images = locations.take(maps, this.planSlots.leaving(this.catalog.services))
+    const come = locations.take(maps, this.planSlots.leaving(this.catalog.services))
     const plans = this.#plan(this.catalog.withOuterServices(locations.services), planner.begin())
     this.#lookAtServices()
-    await this.#pushAlone({ plans, maps: images })
+    // Those that a step has let go of are still gone by where it has not come yet, and go with its end.
+    const gone = this.#turns.running === null ? locations.free() : []
+    await this.#pushAlone({ plans, maps: [...come, ...gone] })
   }
 
   /** Selects again for the services that steer by latency: probe times change all the time, and tell nobody. */
@@ -262,12 +300,19 @@ export class Publisher {
     await this.refreshServices(timed.map(({ name }) => name))
   }
 
-  async #replan(services: Iterable<string>, pools: Names = []): Promise<void> {
+  async #replan(services: Iterable<string>, also: Also = {}): Promise<void> {
     const planning = this.#options.planner.begin()
-    const plans = this.#plan(services, planning)
-    this.#lookAt(pools, planning)
-    this.#lookAtServices()
-    await this.#pushAlone({ plans })
+    const plans = [...(also.with?.plans ?? []), ...this.#plan(services, planning)]
+    this.#lookAt([...(also.pools ?? []), ...this.#unseenOf(this.#planned)], planning)
+    this.#lookAtServices(also.services)
+    await this.#pushAlone({ ...also.with, plans })
+  }
+
+  /** The pools of steps that these services are answered from, and that nobody has looked at yet: what was judged for plans. */
+  #unseenOf(services: Iterable<string>): string[] {
+    if (this.#unseen.size === 0) return []
+    const pools = [...services].flatMap((service) => [...this.catalog.poolsOf(service)])
+    return pools.filter((pool) => this.#unseen.delete(pool))
   }
 
   /** Pushes what nobody waits for: a failure is told, and the next change comes all the same. */
@@ -392,7 +437,7 @@ export class Publisher {
     }
   }
 
-  #lookAt(names: Names, planning: Planning): void {
+  #lookAt(names: readonly string[], planning: Planning): void {
     const { pools, onPools, fed, onSteering } = this.#options
     const steered = fed?.look(names, this.catalog.pools, planning.fed) ?? []
     if (steered.length > 0) onSteering?.(steered)
@@ -401,7 +446,13 @@ export class Publisher {
   }
 
   /** After the pools: that a service is down comes of theirs. */
-  #lookAtServices(lost: readonly string[] = []): void {
+  /** Of a step, those that no service of it is answered from. */
+  #lookAtUnseen(pools: Iterable<string>): void {
+    const planning = this.#options.planner.begin()
+    for (const pool of pools) if (this.#unseen.delete(pool)) this.#lookAt([pool], planning)
+  }
+
+  #lookAtServices(lost: Iterable<string> = []): void {
     const { services, onServices } = this.#options
     const report = (service: string) =>
       this.catalog.services.has(service)

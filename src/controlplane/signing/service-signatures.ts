@@ -12,7 +12,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import type { CatalogService, CatalogZone } from '../catalog/catalog.ts'
 import { signatureTimes } from '../dnssec/rrset-signer.ts'
-import type { ServedKey, SigningReport } from '../model/dnssec.ts'
+import type { KeyDuties, ServedKey, SigningReport } from '../model/dnssec.ts'
 import { type BookSubject, ServiceBook } from './service-book.ts'
 import type { SigningReply } from './set-signer.ts'
 import {
@@ -99,7 +99,7 @@ export class ServiceSignatures {
     const subject = {
       service: service.name,
       apex: zone.apex,
-      keys: zone.keys ?? noKeys,
+      keys: signingKeysOf(zone),
       ttlSeconds: Math.min(service.ttlSeconds, signing.maxTtlSeconds),
     }
     const known = books.find((book) => isOf(book, subject))
@@ -327,6 +327,21 @@ export class ServiceSignatures {
 
 const noKeys: readonly ServedKey[] = []
 
+/** Whatever else a key does: only by what signs them are services signed otherwise. */
+const duties: KeyDuties = { published: false, signsKeys: false, signsZone: true, atParent: false }
+
+/** Catalogs share the keys of zones that stay. */
+const signing = new WeakMap<readonly ServedKey[], readonly ServedKey[]>()
+
+/** The keys that sign a zone's data. */
+function signingKeysOf({ keys = noKeys }: CatalogZone): readonly ServedKey[] {
+  const known = signing.get(keys)
+  if (known !== undefined) return known
+  const found = keys.filter((key) => key.duties.signsZone).map((key) => ({ ...key, duties }))
+  signing.set(keys, found)
+  return found
+}
+
 function isOf(book: ServiceBook, { apex, ttlSeconds, keys }: BookSubject): boolean {
   return book.apex === apex && book.ttlSeconds === ttlSeconds && textOf(book.keys) === textOf(keys)
 }
@@ -334,5 +349,16 @@ function isOf(book: ServiceBook, { apex, ttlSeconds, keys }: BookSubject): boole
 /** Equal for zones whose services are signed alike; of one that is not signed it is empty. */
 export function signingTextOf(zone: CatalogZone | undefined): string {
   const signing = zone?.dnssec ?? null
-  return signing === null ? '' : `signed ${signing.maxTtlSeconds} ${textOf(zone?.keys ?? noKeys)}`
+  return signing === null ? '' : `signed ${signing.maxTtlSeconds} ${textOf(signingKeysOf(zone!))}`
+}
+
+/**
+ * Whether what some keys have signed proves itself in a zone: of each algorithm that the zone publishes there is a signature by a key that it
+ * publishes (RFC 6840 section 5.11).
+ */
+export function isProven(signers: readonly ServedKey[], { keys = noKeys }: CatalogZone): boolean {
+  const signed = new Set(signers.map(({ publicKey }) => publicKey))
+  const published = keys.filter((key) => key.duties.published)
+  const proving = new Set(published.filter((key) => signed.has(key.publicKey)).map((key) => key.algorithm))
+  return proving.size > 0 && published.every(({ algorithm }) => proving.has(algorithm))
 }

@@ -16,6 +16,7 @@ import type { CompileThread } from '../compile/compile-thread.ts'
 import type { SigningThread } from '../signing/signing-thread.ts'
 import type { Database } from '../store/database.ts'
 import { PollLoop } from '../timing/poll-loop.ts'
+import { prepareTexts } from './part-texts.ts'
 import { baseOf, type Observed, type SnapshotBase, type SnapshotFiles } from './snapshot.ts'
 
 export interface SnapshotWriterOptions {
@@ -129,6 +130,7 @@ export class SnapshotWriter implements AsyncDisposable {
     if (compiled === null || this.#cut.signal.aborted) return
     await compiler.persist(this.#cut.signal)
     await signatures?.persist(this.#cut.signal)
+    await prepareTexts(catalog)
     const base = baseOf(catalog, compiled, observed())
     // While the database is away the configuration is as old as it was.
     await files.writeBase(base, up ? new Date() : this.#writtenAt!)

@@ -19,7 +19,7 @@
 import { mkdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Catalog, Mark } from '../catalog/catalog.ts'
-import { formatConfiguration, parseConfiguration } from '../document/configuration.ts'
+import { parseConfiguration } from '../document/configuration.ts'
 import { choiceProblems } from '../document/references.ts'
 import { isSealed, seal, unsealed } from '../files/sealed.ts'
 import { beforeOf, putAside, replaceWhole, syncFolder } from '../files/whole-file.ts'
@@ -35,6 +35,7 @@ import type { Service } from '../model/service.ts'
 import type { HandedOutEntry } from '../serve/handed-out.ts'
 import type { StoredReading } from '../serve/readings.ts'
 import type { FamilyEntries, LastKnownEntries } from '../steering/last-known.ts'
+import { kindTexts } from './part-texts.ts'
 
 /** Rises when an older reader would misunderstand the files. */
 const formatVersion = 4
@@ -118,7 +119,10 @@ export function baseOf(catalog: Catalog, { revision, stamp }: Mark, observed: Ob
   return {
     revision,
     stamp,
-    ...configurationOf(catalog),
+    feeds: [...catalog.feeds.values()],
+    monitors: [...catalog.monitors.values()],
+    pools: [...catalog.pools.values()],
+    services: [...catalog.services.values()],
     overrides: [...catalog.overrides.values()],
     serviceOverrides: catalog.serviceOverrides,
     births: catalog.births,
@@ -126,46 +130,22 @@ export function baseOf(catalog: Catalog, { revision, stamp }: Mark, observed: Ob
   }
 }
 
-type BaseConfiguration = Pick<SnapshotBase, 'feeds' | 'monitors' | 'pools' | 'services'>
-
-/** What is observed changes with each verdict, and the configuration does not: it is the same object for a catalog. */
-const configurations = new WeakMap<Catalog, BaseConfiguration>()
-
-function configurationOf(catalog: Catalog): BaseConfiguration {
-  const known = configurations.get(catalog)
-  if (known !== undefined) return known
-  const made = {
-    feeds: [...catalog.feeds.values()],
-    monitors: [...catalog.monitors.values()],
-    pools: [...catalog.pools.values()],
-    services: Array.from(catalog.services.values(), ({ zone: _, override: __, ...service }) => service),
-  }
-  configurations.set(catalog, made)
-  return made
-}
-
-/** By its services: 30 ms of the main thread for 1,000 of them. */
-const texts = new WeakMap<BaseConfiguration['services'], BaseConfiguration & { readonly text: string }>()
-
-/** A configuration as JSON; that of one that was asked for lately is the same text. */
-function formatKept(configuration: BaseConfiguration): string {
-  const { feeds, monitors, pools, services } = configuration
-  const known = texts.get(services)
-  if (known?.feeds === feeds && known.monitors === monitors && known.pools === pools) return known.text
-  const text = JSON.stringify(formatConfiguration({ ...configuration, zones: [] }))
-  texts.set(services, { ...configuration, text })
-  return text
-}
-
 /** A base as text, of one line. */
 export function formatBase(base: SnapshotBase, now: Date): string {
-  const { feeds, monitors, pools, services, births, overrides, serviceOverrides, ...rest } = base
+  const {
+    feeds: _,
+    monitors: __,
+    pools: ___,
+    services: ____,
+    births,
+    overrides,
+    serviceOverrides,
+    ...rest
+  } = base
   const words = { overrides: overrides.map(told), serviceOverrides: serviceOverrides.map(told) }
   const head = { format: formatVersion, crc32: unsealed, writtenAt: now }
   const status = { ...head, ...rest, ...words, births: [...births] }
-  const configuration = formatKept({ feeds, monitors, pools, services })
-  const text = JSON.stringify({ status }).slice(0, -1)
-  return seal(configuration === '{}' ? `${text}}` : `${text},${configuration.slice(1)}`)
+  return seal(`{${[`"status":${JSON.stringify(status)}`, ...kindTexts(base)].join(',')}}`)
 }
 
 /** @throws Error when it is no base of a version that we know */

@@ -64,8 +64,8 @@ t.test(
       onProblem: (text) => t.fail(text),
     })
     const take = async (...services: Service[]) => {
-      const images = maps.take(await maps.prepare(catalogOf(services), never), nobody)
-      return images.map(([slot, image]) => [slot, image !== null])
+      const come = maps.take(await maps.prepare(catalogOf(services), never), nobody)
+      return [...come, ...maps.free()].map(([slot, image]) => [slot, image !== null])
     }
     t.same(await take(geo('a.test', 'CH'), geo('b.test', 'CH'), service('plain.test', ['eu'])), [[0, true]])
     t.equal(asked.length, 1)
@@ -259,8 +259,8 @@ t.test('a service that leaves keeps its map until it is gone', async (t) => {
     onProblem: (text) => t.fail(text),
   })
   const take = async (services: Service[], leaving: string[]) => {
-    const images = maps.take(await maps.prepare(catalogOf(services), never), new Set(leaving))
-    return images.map(([slot, image]) => [slot, image !== null])
+    const come = maps.take(await maps.prepare(catalogOf(services), never), new Set(leaving))
+    return [...come, ...maps.free()].map(([slot, image]) => [slot, image !== null])
   }
   t.same(await take([geo('old.test', 'CH')], []), [[0, true]])
   t.same(

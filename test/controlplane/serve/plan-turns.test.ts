@@ -3,10 +3,11 @@ import { setImmediate as immediate } from 'node:timers/promises'
 import t from 'tap'
 import { PlanTurns } from '../../../src/controlplane/serve/plan-turns.ts'
 
-/** As long as a service that takes a turn by itself. */
+/** As long as a service that takes a turn by itself, however busy the machine is. */
 function busy(): void {
-  const until = performance.now() + 5
-  while (performance.now() < until);
+  const cpuMs = () => process.threadCpuUsage().user / 1000
+  const until = cpuMs() + 5
+  while (cpuMs() < until);
 }
 
 /** Each service takes a turn. */
@@ -54,12 +55,32 @@ t.test('what is due and is planned otherwise, or asked for again, is planned onc
 t.test('the first turn may do more than the others', async (t) => {
   const { turns, planned } = setUp()
   const first: string[] = []
-  await turns.plan(['a', 'b'], async (services) => {
-    for (const service of services) {
-      first.push(service)
-      busy()
-    }
+  await turns.plan(['a', 'b'], {
+    first: async (services) => {
+      for (const service of services) {
+        first.push(service)
+        busy()
+      }
+    },
   })
   t.same(first, ['a'])
   t.same(planned, [['b']])
+})
+
+t.test('what is to be done at the end is done in the turn of the last one', async (t) => {
+  const { turns, planned } = setUp()
+  const seen: string[][] = []
+  const last = async () => void seen.push(planned.flat())
+  await turns.plan(['a'], { last })
+  t.same(seen.splice(0), [['a']])
+  const step = turns.plan(['b', 'c', 'd'], { last })
+  const later = turns.plan(['c', 'e', 'f'])
+  turns.planned('d')
+  await step
+  t.notOk(seen.flat().includes('f'), 'what others have to plan is not waited for')
+  await later
+  t.same(planned.flat().toSorted(), ['a', 'b', 'c', 'e', 'f'])
+  await t.rejects(turns.plan(['g', 'h'], { last: () => Promise.reject(new Error('no worker')) }), {
+    message: 'no worker',
+  })
 })

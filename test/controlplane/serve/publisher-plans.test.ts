@@ -1,4 +1,5 @@
 /** When plans are made, and when they are handed over: by whatever they depend on, and not twice. */
+import { setImmediate as immediate } from 'node:timers/promises'
 import t from 'tap'
 import { Catalog } from '../../../src/controlplane/catalog/catalog.ts'
 import type { Vitals } from '../../../src/controlplane/health/checked-member.ts'
@@ -292,6 +293,53 @@ t.test('other location data: new maps and the plans that go by them, in one upda
   t.equal(updates.splice(0)[0]?.maps?.length, 1)
   await publisher.relocate((await locations.renew(() => publisher.catalog, signal))!)
   t.equal(updates.splice(0)[0]?.plans, undefined, 'the same areas elsewhere: the maps alone')
+})
+
+/** Enough for several turns. */
+const many = Array.from({ length: 2000 }, (_, number) => `s${number}.test`)
+
+t.test('a large step is handed over in turns, and a verdict comes between two of them', async (t) => {
+  const { publisher, measured, adopt, updates, slot, changed } = setUp({ areas: async () => anyMap() })
+  const before = many.map((name, number) =>
+    service(name, ['us'], number === 0 ? { steer: 'geo', geo } : { ttlSeconds: 10 }),
+  )
+  const last = service('last.test', ['own'])
+  const own = pool('own', [member('a', '192.0.2.8'), member('b', '192.0.2.9')], { monitor: 'm' })
+  await adopt([...pools, own], [...before, last])
+  updates.splice(0)
+  measured.set('us/nyc-1', 'down')
+  const after = many.map((name) => service(name, ['us', 'eu'], { ttlSeconds: 20 }))
+  const adopted = adopt([...pools, own], [...after, last])
+  let isOver = false
+  void adopted.then(() => (isOver = true))
+  while (updates.length === 0) await immediate()
+  t.notOk(isOver, 'not all at once')
+  t.ok(updates[0]!.plans!.length < many.length)
+  t.equal(
+    publisher.catalog.services.get(many.at(-1)!)!.ttlSeconds,
+    20,
+    'though all is of the new configuration',
+  )
+  measured.set('own/a', 'down')
+  await publisher.refresh(['own'])
+  t.notOk(isOver)
+  const slots = updates.flatMap(({ plans = [] }) => plans.map(([at]) => at))
+  t.ok(slots.includes(slot('last.test')), 'the services of a verdict go before those of a step')
+  await adopted
+  t.same(changed, ['us healthy>down', 'own healthy>degraded'])
+  const planned = new Set(updates.flatMap(({ plans = [] }) => plans.map(([at]) => at)))
+  t.same(
+    many.filter((name) => !planned.has(slot(name))),
+    [],
+    'and none is left',
+  )
+  const withMaps = updates.filter(({ maps = [] }) => maps.length > 0)
+  t.same(
+    withMaps.map(({ maps }) => maps),
+    [[[0, null]]],
+    'a map that is of no use',
+  )
+  t.equal(withMaps[0], updates.at(-1), 'goes when no plan goes by it any more')
 })
 
 t.test('a map that could be made only later', async (t) => {

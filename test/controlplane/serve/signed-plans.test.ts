@@ -58,7 +58,7 @@ interface World {
 }
 
 async function setUp(t: Test) {
-  const { directory, keyFile, key: served } = await keyFolder(t)
+  const { directory, keyFile, key: served, makeKey } = await keyFolder(t)
   const thread = new SigningThread({ directory, keyFile, graceMs: 1000 })
   t.teardown(() => thread.stop())
   const updates: ServingUpdate[] = []
@@ -184,6 +184,8 @@ async function setUp(t: Test) {
     measured,
     percents,
     served,
+    makeKey,
+    updates,
     stepOf,
     plans,
     adopt,
@@ -451,6 +453,48 @@ t.test('a service is signed as its zone is whose image is served', async (t) => 
   await serve(new Map([[apex, handed(plain, www)]]))
   t.notOk(plans()[0]!.only!.a.sets)
 })
+
+t.test(
+  'of a rollover plans follow the zone in turns; where the keys of before prove nothing, they go with it',
+  async (t) => {
+    const { adopt, served: old, makeKey, serve, handed, updates, signing } = await setUp(t)
+    const names = Array.from({ length: 1000 }, (_, number) => `s${number}.${apex}`)
+    const services = names.map((name) => [service(name, ['web'], { ttlSeconds: 30 }), apex] as const)
+    /** @returns how many plans go with the zone's image, and how many there are */
+    const take = async (...keys: ServedKey[]) => {
+      const zone = zoneOf(apex, keys)
+      await adopt({ services, zones: [zone] })
+      updates.splice(0)
+      await serve(new Map([[apex, handed(zone, ...names)]]))
+      t.same(signing.apexesBehind, new Set(), 'then nothing is behind')
+      const [first, ...others] = updates.map(({ plans = [] }) => plans.length)
+      t.equal(updates[0]!.zones!.length, 1)
+      return [first!, others.reduce((sum, count) => sum + count, first!)] as const
+    }
+    const next = makeKey()
+    const only = (key: ServedKey, ...duties: (keyof ServedKey['duties'])[]): ServedKey => {
+      const none = { published: false, signsKeys: false, signsZone: false, atParent: false }
+      return { ...key, duties: { ...none, ...Object.fromEntries(duties.map((duty) => [duty, true])) } }
+    }
+    await take(old)
+    t.same(
+      await take(old, only(next, 'published', 'signsKeys')),
+      [0, 0],
+      'published alone, it signs no service',
+    )
+    const [withSwitch, all] = await take(only(old, 'published', 'signsKeys'), next)
+    t.equal(all, names.length)
+    t.ok(withSwitch < all / 2, 'in the switch of a rollover most follow')
+    t.same(await take(next), [0, 0], 'the key that has gone signed nothing any more')
+    t.same(await take(makeKey()), [names.length, names.length], 'another one in its place')
+    const other = { ...makeKey(), algorithm: 15 } as const
+    t.same(
+      await take(only(next, 'published', 'signsKeys', 'signsZone'), other),
+      [names.length, names.length],
+      'of another algorithm, which was to sign first',
+    )
+  },
+)
 
 t.test('what can not be signed is left out: SERVFAIL, never unsigned', async (t) => {
   const { adopt, plans, served, signatures, nextSigned } = await setUp(t)

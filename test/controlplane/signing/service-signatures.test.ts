@@ -207,8 +207,8 @@ t.test('when the thread fails, it is tried again, and nobody waits for ever', as
   const { signatures, served, errors, signed } = await setUp(t)
   const book = bookIn(signatures, catalogOf([served], ['www']))!
   // A defect: this can't be sent to the thread.
-  const duties = { ...allDuties, evil: () => undefined }
-  const bad = signatures.bookOf(service(`x.${apex}`, []), zone([{ ...served, duties }]))!
+  const evil = { ...served, evil: () => undefined }
+  const bad = signatures.bookOf(service(`x.${apex}`, []), zone([evil]))!
   signatures.ask(bad, keys(1, 1), 'step')
   await signatures.settled()
   t.equal(errors.all.length, 1)
@@ -305,9 +305,9 @@ t.test('the thread forgets what is of no use here any more', async (t) => {
 t.test('a zone whose keys are none keeps none of another zone from being signed', async (t) => {
   const { signatures, served, errors, reports } = await setUp(t)
   const book = bookIn(signatures, catalogOf([served], ['www']))!
-  const duties = undefined as unknown as ServedKey['duties']
+  const publicKey = undefined as unknown as string
   const bad = signatures.bookOf(service('www.bad.test', []), {
-    ...zone([{ ...served, duties }]),
+    ...zone([{ ...served, publicKey }]),
     apex: 'bad.test',
   })!
   const told = reports.next

@@ -22,11 +22,11 @@ export async function keyFolder(t: Test, algorithm: 13 | 15 = 13) {
   const folder = await mkdtemp(join(tmpdir(), 'pooldns-signing-'))
   t.teardown(() => rm(folder, { recursive: true, force: true }))
   const keyFile = { path: join(folder, 'dnssec.key'), mayBeMade: true }
-  const key: ServedKey = {
+  const makeKey = (): ServedKey => ({
     ...sealKey(readOrMakeKeyFile(keyFile), apex, makeKeyParts(algorithm)),
     duties: allDuties,
-  }
-  return { folder, directory: join(folder, 'services'), keyFile, key }
+  })
+  return { folder, directory: join(folder, 'services'), keyFile, key: makeKey(), makeKey }
 }
 
 /** Whether an RRSIG of an RRset of a service is good by a key, of algorithm 13 or 15. */
