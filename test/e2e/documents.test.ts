@@ -84,7 +84,7 @@ t.test('what is wrong is told by file, line and column, all of it', async (t) =>
   t.notMatch(round.stderr, /pooldns plan/, 'which is wrong wherever it goes')
   t.match(await pooldns(['check', '--partial', '-f', '-'], {}, rest), {
     code: 0,
-    stdout: /^good: 0 monitors, 0 pools, 1 services, 1 zones/,
+    stdout: /^good: 0 monitors, 0 pools, 1 service, 1 zone\n/,
   })
   const newer = await pooldns(['check', '-f', '-'], {}, 'version: 2\n')
   t.match(newer, {

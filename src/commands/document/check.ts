@@ -42,10 +42,16 @@ export const check = defineCommand({
       throw problemsOf([...wrong, ...(missing > 0 ? [elsewhere] : [])], wrong.length)
     }
     const { feeds, monitors, pools, services, zones } = read.document.configuration
-    // Most have none.
-    const measured = feeds.length === 0 ? '' : `, ${feeds.length} feeds`
-    process.stdout.write(
-      `good: ${monitors.length} monitors, ${pools.length} pools, ${services.length} services, ${zones.length} zones${measured}\n`,
-    )
+    const parts = [
+      counted(monitors.length, 'monitor'),
+      counted(pools.length, 'pool'),
+      counted(services.length, 'service'),
+      counted(zones.length, 'zone'),
+      // Most have none.
+      ...(feeds.length === 0 ? [] : [counted(feeds.length, 'feed')]),
+    ]
+    process.stdout.write(`good: ${parts.join(', ')}\n`)
   },
 })
+
+const counted = (count: number, what: string) => `${count} ${what}${count === 1 ? '' : 's'}`
