@@ -1,5 +1,5 @@
 /** The HTTP API of a running daemon, for the commands that can't, or shouldn't, open its database. */
-import { Agent, fetch, Headers, type RequestInit, type Response } from 'undici'
+import { Agent, fetch, Headers, type RequestInit, Response } from 'undici'
 import { commandAgent } from '../controlplane/api/author.ts'
 import { ControlError, type Problem } from '../controlplane/model/errors.ts'
 import { withoutAdvice } from '../controlplane/model/reason.ts'
@@ -60,10 +60,23 @@ export class ApiClient {
       const mayBeDone = isChange(path, init) && isBroken(error)
       throw new NotAnswered(`${this.origin}: ${causeOf(error)}`, mayBeDone)
     })
-    if (response.ok) return response
-    const { detail, errors } = parseProblem(await response.text())
+    if (response.ok) return isChange(path, init) ? await this.#whole(response) : response
+    const { detail, errors } = parseProblem(await response.text().catch(() => ''))
     const message = `${this.origin}: ${response.status} ${detail ?? response.statusText}`
     throw new RefusedByServer(response, message, errors ?? [])
+  }
+
+  /** The reply to a change, to its end: where that never comes, it was done all the same. */
+  async #whole(response: Response): Promise<Response> {
+    if (response.body === null) return response
+    try {
+      return new Response(await response.arrayBuffer(), response)
+    } catch (error) {
+      throw new Error(
+        `${this.origin}: it was done, and the reply broke off: ${causeOf(error)}; "pooldns history" tells`,
+        { cause: error },
+      )
+    }
   }
 }
 

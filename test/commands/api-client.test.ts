@@ -31,3 +31,25 @@ t.test('what changes nothing, or never arrived, leaves no doubt', async (t) => {
   const none = new ApiClient(`http://127.0.0.1:${await freePort()}`, 'token')
   await t.rejects(none.ask('/v1/config', { method: 'PUT' }), { message: /ECONNREFUSED 127\.0\.0\.1:\d+$/ })
 })
+
+t.test('a reply that breaks off says what is known', async (t) => {
+  const heads: string[] = []
+  const half = createServer((socket: Socket) => {
+    socket.on('error', () => {}).once('data', () => socket.end(heads.shift()!))
+  })
+  half.listen(0, '127.0.0.1')
+  await once(half, 'listening')
+  t.teardown(() => half.close())
+  const breaking = new ApiClient(`http://127.0.0.1:${(half.address() as { port: number }).port}`, 'token')
+  heads.push('HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{"changed": true,')
+  await t.rejects(breaking.ask('/v1/config', { method: 'PUT' }), {
+    message: /: it was done, and the reply broke off: .+; "pooldns history" tells$/,
+  })
+  heads.push('HTTP/1.1 503 Service Unavailable\r\ncontent-length: 100\r\n\r\n{"detail": "no')
+  await t.rejects(breaking.ask('/v1/config', { method: 'PUT' }), { message: /: 503 Service Unavailable$/ })
+  heads.push('HTTP/1.1 204 No Content\r\n\r\n')
+  t.equal((await breaking.ask('/v1/pools/x', { method: 'DELETE' })).status, 204)
+  heads.push('HTTP/1.1 200 OK\r\ncontent-length: 2\r\netag: "7"\r\n\r\n{}')
+  const whole = await breaking.ask('/v1/pools/x', { method: 'PUT' })
+  t.same([await whole.json(), whole.headers.get('etag')], [{}, '"7"'])
+})
