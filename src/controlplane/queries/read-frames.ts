@@ -4,7 +4,7 @@
  */
 import { formatIpv4, formatIpv6 } from '../../dataplane/wire/address.ts'
 import { headerLength, rcodeName, types } from '../../dataplane/wire/constants.ts'
-import { formatName, lowerName } from '../../dataplane/wire/name.ts'
+import { formatName, lowerName, maxLabelLength } from '../../dataplane/wire/name.ts'
 import { queriedTypeName } from '../../dataplane/wire/rdata.ts'
 import type { AnsweredBy, KeptBits, LoggedQuery } from '../model/logged-query.ts'
 
@@ -19,7 +19,12 @@ const ofMessage = {
 } as const
 const tcp = 2
 
-/** The queries of frames that lie behind one another, as `Fleet.queries` hands them out. @param kept bits of clients' addresses */
+/**
+ * The queries of frames that lie behind one another, as `Fleet.queries` hands them out.
+ *
+ * @param kept bits of clients' addresses
+ * @throws RangeError or TypeError for what is no frame: a defect, which costs what was handed out with it
+ */
 export function readFrames(frames: Uint8Array, kept: KeptBits): LoggedQuery[] {
   const octets = Buffer.from(frames.buffer, frames.byteOffset, frames.byteLength)
   const queries: LoggedQuery[] = []
@@ -53,7 +58,7 @@ function fieldsOf(octets: Buffer): ReadonlyMap<number, number | Buffer> {
   const varint = () => {
     let value = 0
     for (let scale = 1; ; scale *= 128) {
-      const octet = octets[at++]!
+      const octet = octets.readUInt8(at++)
       value += (octet & 0x7f) * scale
       if (octet < 0x80) return value
     }
@@ -64,6 +69,7 @@ function fieldsOf(octets: Buffer): ReadonlyMap<number, number | Buffer> {
     if (wireType === 0) fields.set(tag >>> 3, varint())
     else {
       const length = wireType === 5 ? 4 : varint()
+      if (at + length > octets.length) throw new RangeError('a frame ends amid a field')
       const value = octets.subarray(at, at + length)
       fields.set(tag >>> 3, wireType === 5 ? value.readUInt32LE() : value)
       at += length
@@ -96,7 +102,10 @@ function readResponse(response: Buffer): Pick<LoggedQuery, 'name' | 'type' | 'rc
 
 function questionOf(response: Buffer): { name: string; type: string; end: number } {
   let end = headerLength
-  while (response[end] !== 0) end += response[end]! + 1
+  for (let length = response.readUInt8(end); length !== 0; length = response.readUInt8(end)) {
+    if (length > maxLabelLength) throw new RangeError('a question has a label that is none')
+    end += length + 1
+  }
   const name = formatName(lowerName(response.subarray(headerLength, end + 1)))
   const type = queriedTypeName(response.readUInt16BE(end + 1))
   return { name: name === '.' ? name : name.slice(0, -1), type, end: end + 5 }

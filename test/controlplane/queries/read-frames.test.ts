@@ -17,12 +17,13 @@ function serve(stream = false) {
   const plan = leaf(members, { answers: 2 }, 11)
   const served = new Served(zones, [plan], { stream, queryLog: ring, settings: { queryLog } })
   const reader = new TapReader(ring)
-  const taken = (kept = usual): LoggedQuery[] => {
-    const frames = reader.read().slice()
-    reader.take(frames.length)
-    return readFrames(frames, kept)
+  const frames = () => {
+    const read = reader.read().slice()
+    reader.take(read.length)
+    return read
   }
-  return { served, taken }
+  const taken = (kept = usual): LoggedQuery[] => readFrames(frames(), kept)
+  return { served, frames, taken }
 }
 
 const label = (slot: number, text: string) => [slot, new TextEncoder().encode(text)] as const
@@ -99,4 +100,21 @@ t.test('what has no question, and an rcode that needs the OPT', async (t) => {
   t.match(broken, { name: null, type: null, rcode: 'FORMERR' })
   t.match(version, { name: 'a.one.test', type: 'A', rcode: 'BADVERS' })
   t.match(nodata, { rcode: 'NOERROR' })
+})
+
+t.test('what is cut short, wherever, is an error', async (t) => {
+  const { served, frames } = serve()
+  served.respond(query('a.one.test', 'A'))
+  const whole = Buffer.from(frames())
+  t.equal(readFrames(whole, usual).length, 1)
+  for (let length = 5; length < whole.length; length++) {
+    const part = Buffer.from(whole.subarray(0, length))
+    // Its own length is that of what is left.
+    part.writeUInt32BE(length - 4)
+    t.throws(() => readFrames(part, usual), `after ${length} octets`)
+  }
+  const response = whole.indexOf(Buffer.from('\x01a\x03one'))
+  const endless = Buffer.from(whole)
+  endless.fill(0x3f, response, response + 10)
+  t.throws(() => readFrames(endless, usual), 'a name that does not end')
 })
