@@ -11,7 +11,7 @@
  * - every node, after every restart, has the same sets, and finds their signatures again.
  *
  * That is what signatures are for: with n candidates, one less needs k of n draws signed anew, and all others can be answered with
- * meanwhile, by shares that are right already where weights are equal, and else nearly. Rejected: draws from one sequence of numbers, seeded
+ * meanwhile, by shares that are right already where weights are equal, and else off by up to some 2 % (weights of 1 to 32) or 10 % (1 and 100). Rejected: draws from one sequence of numbers, seeded
  * by all candidates, of which nothing is left when one goes; and the two levels of `rendezvous.ts`, which move others along.
  *
  * It costs a hash for each draw and candidate, some 4 ns, and hardly ever a logarithm: -ln(u) is at least 1 - u, and when that alone is too
