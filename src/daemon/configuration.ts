@@ -215,6 +215,7 @@ export class Configuration {
       if (snapshot === null) return null
       writtenAt = snapshot.writtenAt
       this.#remember(snapshot)
+      this.#around.signing.leases.persisted(snapshot.leases ?? [])
       const { zones, damaged } = await this.compiler.load(signal)
       damaged.forEach(onBad)
       const start = await this.#startFrom(snapshot, zones, onBad)

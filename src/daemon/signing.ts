@@ -19,6 +19,7 @@ import { areRolledOver } from '../controlplane/model/rollover.ts'
 import type { Publisher } from '../controlplane/serve/publisher.ts'
 import { renewZones } from '../controlplane/store/zones.ts'
 import { monotonicClock, wallClock } from '../controlplane/timing/clock.ts'
+import { machineUptime } from '../controlplane/timing/uptime.ts'
 import type { Ground, Hearing } from './announce.ts'
 import { keyFileOf, orConflict, secretOf } from './key-file.ts'
 import { ServiceSigning } from './service-signing.ts'
@@ -54,6 +55,7 @@ export class Signing implements Disposable {
     this.leases = new ZoneLeases({
       steady: monotonicClock,
       wall: wallClock(),
+      uptime: machineUptime(),
       onExpired: (apexes) =>
         void configuration().withhold(apexes).catch(ground.faults.retried('zones were not withheld')),
       onReached: (apexes) => configuration().follower.recompile(new Map(apexes.map((apex) => [apex, []]))),

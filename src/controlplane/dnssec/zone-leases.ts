@@ -16,13 +16,15 @@
  * 2. It runs from the moment before the heartbeat was sent, which is earlier than the database's. One whose fate is not known
  *    (its answer was lost) makes no lease longer.
  * 3. It runs by the steady clock and by the time of day, whichever has gone further: the one stands still while a machine is suspended, the
- *    other may be set back. After a start only the time of day is left; where that is before what was written, it has run out.
+ *    other may be set back. After a start it runs by the time since the machine was started, too; where that was started as well, the time of day is
+ *    all there is, and when that is before what was written, it has run out.
  * 4. Whoever knows of no other node has none: there is nobody who could go on, and answers survive. Who has none is waited for without end.
  *
  * Bounds: the zones whose keys are rolled over, `mostLeases` of them; others are waited for.
  */
 import type { LeaseRenewal, WrittenLease } from '../model/lease.ts'
 import type { Clock } from '../timing/clock.ts'
+import type { Uptime } from '../timing/uptime.ts'
 
 const lookEveryMs = 1_000
 /** What was read from the database so lately is served, though no heartbeat has arrived yet: at a start none has. */
@@ -43,6 +45,8 @@ export interface ZoneLeasesOptions {
   readonly steady: Clock
   /** Tells UNIX time. */
   readonly wall: Clock
+  /** Null where it is not known. */
+  readonly uptime: Uptime | null
   /** What is served of these zones is to be withheld. */
   readonly onExpired: (apexes: readonly string[]) => void
   /** The others have been reached: these are to be served as the database has them now. */
@@ -85,14 +89,20 @@ export class ZoneLeases implements Disposable {
 
   /** What is to be on disk. */
   get written(): readonly WrittenLease[] {
-    const nowMs = this.#options.wall.nowMs()
     const held = Array.from(this.#held, ([apex, lease]) => {
       const forMs = Math.min(lease.forMs, this.#wanted.get(apex) ?? lease.forMs)
       // As long ago as either clock says.
-      return { apex, forMs, since: dateOf(nowMs - this.#sinceMs(lease)) }
+      return { apex, forMs, ...this.#writtenMoment(this.#sinceMs(lease)) }
     })
     const others = [...this.#wanted].filter(([apex]) => !this.#held.has(apex))
-    return [...held, ...others.map(([apex, forMs]) => ({ apex, forMs, since: dateOf(nowMs) }))]
+    return [...held, ...others.map(([apex, forMs]) => ({ apex, forMs, ...this.#writtenMoment(0) }))]
+  }
+
+  #writtenMoment(agoMs: number): Pick<WrittenLease, 'since' | 'uptime'> {
+    const { uptime, wall } = this.#options
+    const since = dateOf(wall.nowMs() - agoMs)
+    if (uptime === null || !Number.isFinite(agoMs)) return { since }
+    return { since, uptime: { boot: uptime.boot, ms: uptime.nowMs() - agoMs } }
   }
 
   /** Says what is on disk now. @returns whether others can be told than before */
@@ -102,16 +112,24 @@ export class ZoneLeases implements Disposable {
     return before.size !== this.#durable.size || leases.some(({ apex, forMs }) => before.get(apex) !== forMs)
   }
 
-  /** Takes over what was written before a start. */
+  /** Takes over what was written, or left in memory, before a start. */
   restore(leases: readonly WrittenLease[]): void {
     const now = this.#now()
-    for (const { apex, forMs, since } of leases) {
-      const sinceMs = now.wallMs - since.getTime()
-      const goneMs = sinceMs >= 0 ? sinceMs : Number.POSITIVE_INFINITY
-      this.#held.set(apex, { forMs, steadyMs: now.steadyMs - goneMs, wallMs: since.getTime() })
+    for (const lease of leases) {
+      const { apex, forMs, since } = lease
+      const steadyMs = now.steadyMs - this.#goneMs(lease, now)
+      this.#held.set(apex, { forMs, steadyMs, wallMs: since.getTime() })
     }
-    this.#durable = new Map(leases.map(({ apex, forMs }) => [apex, forMs]))
     this.#watch()
+  }
+
+  /** How long ago a lease was renewed that was written before a start. */
+  #goneMs({ since, uptime }: WrittenLease, { wallMs }: Moment): number {
+    const byWallMs = wallMs - since.getTime()
+    const { uptime: machine } = this.#options
+    if (machine !== null && machine.boot === uptime?.boot)
+      return Math.max(byWallMs, machine.nowMs() - uptime.ms)
+    return byWallMs >= 0 ? byWallMs : Number.POSITIVE_INFINITY
   }
 
   /** A heartbeat is about to be sent. */

@@ -6,6 +6,8 @@ export interface WrittenLease {
   readonly forMs: number
   /** When it was renewed last; for one that nobody was told of, when it was written. */
   readonly since: Date
+  /** The same by the time since the machine was started, and which start that was; left out where that is not known. */
+  readonly uptime?: { readonly boot: string; readonly ms: number }
 }
 
 /** What a heartbeat tells of leases. */

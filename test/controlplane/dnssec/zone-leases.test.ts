@@ -3,6 +3,7 @@ import fc from 'fast-check'
 import t, { type Test } from 'tap'
 import { ZoneLeases } from '../../../src/controlplane/dnssec/zone-leases.ts'
 import type { WrittenLease } from '../../../src/controlplane/model/lease.ts'
+import type { Uptime } from '../../../src/controlplane/timing/uptime.ts'
 import { HandClock } from '../timing/hand-clock.ts'
 
 const apex = 'example.test'
@@ -14,10 +15,16 @@ function clocks() {
   const steady = new HandClock()
   const set = { aheadMs: 1_800_000_000_000 }
   const wall = { nowMs: () => steady.nowMs() + set.aheadMs, after: steady.after.bind(steady) }
-  return { steady, wall, set }
+  // Of one start of the machine.
+  const uptime = { boot: 'a', nowMs: () => steady.nowMs() + 1_000_000 }
+  return { steady, wall, set, uptime }
 }
 
-function node(t: Test, { steady, wall } = clocks()) {
+interface Clocks extends Omit<ReturnType<typeof clocks>, 'uptime'> {
+  readonly uptime: Uptime | null
+}
+
+function node(t: Test, { steady, wall, uptime }: Clocks = clocks()) {
   const expired: string[] = []
   const reached: string[] = []
   const changes: (readonly [string, Date | null])[] = []
@@ -25,6 +32,7 @@ function node(t: Test, { steady, wall } = clocks()) {
   const leases = new ZoneLeases({
     steady,
     wall,
+    uptime,
     onExpired: (apexes) => expired.push(...apexes),
     onReached: (apexes) => reached.push(...apexes),
     onChange: (...change) => changes.push(change),
@@ -35,7 +43,7 @@ function node(t: Test, { steady, wall } = clocks()) {
 }
 
 /** With a lease that the others know of. */
-function leased(t: Test, given = clocks()) {
+function leased(t: Test, given: Clocks = clocks()) {
   const found = node(t, given)
   found.leases.want(wanted)
   found.leases.persisted(found.leases.written)
@@ -139,8 +147,8 @@ t.test(
   },
 )
 
-t.test('after a start it runs on from what was written', async (t) => {
-  const given = clocks()
+t.test('after a start of the machine it runs on by the time of day', async (t) => {
+  const given = { ...clocks(), uptime: null }
   const { leases, steady } = leased(t, given)
   await steady.advance(10_000)
   const written = leases.written
@@ -162,11 +170,29 @@ t.test('after a start it runs on from what was written', async (t) => {
   t.ok(back.leases.written[0]!.since.getTime() < 1_000_000_000_000, 'and it stays so')
 })
 
+t.test('after a start of the process no clock that was set back makes it longer', async (t) => {
+  const given = clocks()
+  const { leases, steady } = leased(t, given)
+  await steady.advance(10_000)
+  const { written } = leases
+  given.set.aheadMs -= 3_600_000
+  const again = node(t, given)
+  again.leases.restore(written)
+  t.ok(again.leases.admits(apex, null))
+  await steady.advance(forMs - 10_000)
+  t.notOk(again.leases.admits(apex, null))
+  const other = node(t, { ...given, uptime: { ...given.uptime, boot: 'b' } })
+  other.leases.restore(written)
+  t.notOk(other.leases.admits(apex, null), 'of another start of the machine that time says nothing')
+})
+
 t.test('one that was written and not told runs from then', async (t) => {
   const { leases, steady, wall } = node(t)
   await steady.advance(5_000)
   leases.want(wanted)
-  t.same(leases.written, [{ apex, forMs, since: new Date(wall.nowMs()) }])
+  t.match(leases.written, [
+    { apex, forMs, since: new Date(wall.nowMs()), uptime: { boot: 'a', ms: 1_005_000 } },
+  ])
 })
 
 t.test('another length counts once it has arrived; until then the shorter of both', async (t) => {
@@ -191,7 +217,7 @@ t.test('there are so many at the most', async (t) => {
  */
 t.test('in no order of events a zone is answered after the others have given the node up', async (t) => {
   const event = fc.oneof(
-    fc.record({ kind: fc.constant('wait' as const), ms: fc.integer({ min: 1, max: 20_000 }) }),
+    fc.record({ kind: fc.constant('wait' as const), ms: fc.integer({ min: 1, max: 40_000 }) }),
     fc.record({
       kind: fc.constantFrom('beat', 'lost', 'late', 'write', 'restart', 'want', 'drop', 'shorten'),
     }),
@@ -201,12 +227,12 @@ t.test('in no order of events a zone is answered after the others have given the
     fc.asyncProperty(fc.array(event, { maxLength: 40 }), async (events) => {
       const given = clocks()
       let { leases } = node(t, given)
+      leases.want(wanted)
       let disk: readonly WrittenLease[] = []
       /** What the database has of the node. */
       let row: { leases: Readonly<Record<string, number>>; seenMs: number } = { leases: {}, seenMs: 0 }
       for (const each of events) {
         if (each.kind === 'wait') await given.steady.advance(each.ms)
-        // While it runs: one that is set back while it is stopped shows by nothing but the order of times.
         else if (each.kind === 'set') given.set.aheadMs += each.ms
         else if (each.kind === 'want') leases.want(wanted)
         else if (each.kind === 'shorten') leases.want(new Map([[apex, 11_000]]))
@@ -215,10 +241,10 @@ t.test('in no order of events a zone is answered after the others have given the
           disk = leases.written
           leases.persisted(disk)
         } else if (each.kind === 'restart') {
-          disk = leases.written
           leases[Symbol.dispose]()
           leases = node(t, given).leases
           leases.restore(disk)
+          leases.persisted(disk)
           leases.want(wanted)
         } else {
           const { leases: told, arrived } = leases.renew()
