@@ -99,7 +99,7 @@ export class Surroundings implements AsyncDisposable {
       for (const asked of [
         daemon().request('/v1/feeds/load/rows', { method: 'POST', json }),
         daemon().request('/v1/feeds/load?latest=true'),
-        daemon().request('/v1/queries'),
+        daemon().request('/v1/history?limit=5'),
       ])
         asked.then((reply) => reply.arrayBuffer()).catch(() => undefined)
     }, pushEveryMs)
