@@ -8,12 +8,13 @@
 import { askParentDs } from '../controlplane/dnssec/parent-ds.ts'
 import { askParentServers } from '../controlplane/dnssec/parent-servers.ts'
 import { defaultStaleMs } from '../controlplane/fleet/peers.ts'
+import { isUnavailable } from '../controlplane/model/errors.ts'
 import { listSigningNodes } from '../controlplane/store/fleet.ts'
 import { endSignals, overdueAtOnce, overdueSignals, signallingZones } from '../controlplane/store/signals.ts'
 import { ownParentDs } from '../controlplane/store/signing.ts'
 import { monotonicClock } from '../controlplane/timing/clock.ts'
 import { PollLoop } from '../controlplane/timing/poll-loop.ts'
-import { failing, type Ground, type Hearing } from './announce.ts'
+import { failing, type Ground, type Hearing, seldom } from './announce.ts'
 
 /** Between two looks, if nothing hints at one. */
 const everyMs = 10_000
@@ -35,8 +36,12 @@ export class Bootstraps implements AsyncDisposable {
   /** The last zone that was followed up in this round; empty where one begins. */
   #followedUp = ''
 
+  /** It is tried again with each round. */
+  readonly #tellFailed: (error: unknown) => void
+
   constructor(ground: Ground) {
     this.#ground = ground
+    this.#tellFailed = seldom(failing(ground.log, 'signals of a signed zone were not followed up'))
     this.#loop = new PollLoop({
       look: () => this.#look(),
       everyMs: () => everyMs,
@@ -67,11 +72,7 @@ export class Bootstraps implements AsyncDisposable {
     // Where nothing can be done for some, the others have their turn, and those again in the next round.
     const isMoreOverdue = overdue.length === overdueAtOnce
     this.#followedUp = isMoreOverdue ? overdue.at(-1)! : ''
-    if (overdue.length > 0) {
-      await database.write(by, async (write) => {
-        for (const child of overdue) write.concernsSignals({ child })
-      })
-    }
+    await this.#followUp(overdue)
     const apexes = new Set(zones.map(({ apex }) => apex))
     for (const apex of this.#nextMs.keys()) if (!apexes.has(apex)) this.#nextMs.delete(apex)
     const nowMs = monotonicClock.nowMs()
@@ -79,6 +80,20 @@ export class Bootstraps implements AsyncDisposable {
     await Promise.all(due.map((zone) => this.#ask(zone)))
     // Others may be due.
     return isMoreOverdue || due.length === mostAtOnce
+  }
+
+  /** One that can't be followed up keeps no other from it. */
+  async #followUp(children: readonly string[]): Promise<void> {
+    if (children.length === 0) return
+    try {
+      await this.#ground.database.write(by, async (write) => {
+        for (const child of children) write.concernsSignals({ child })
+      })
+    } catch (error) {
+      if (isUnavailable(error)) throw error
+      if (children.length === 1) this.#tellFailed(error)
+      else for (const child of children) await this.#followUp([child])
+    }
   }
 
   async #ask(zone: Signalling): Promise<void> {

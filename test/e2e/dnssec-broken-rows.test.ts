@@ -165,3 +165,24 @@ t.test('a signed zone whose rows are broken', async (t) => {
     await client.end()
   }
 })
+
+t.test('a signal that something stands in the way of keeps no other from being followed up', async (t) => {
+  await using postgres = await startPostgres()
+  const url = await postgres.createDatabase()
+  await using daemon = await startDaemonProcess({ env: { DATABASE_URL: url } })
+  await put(daemon, '/v1/zones/host.test', zone([address('ns1', 53)], ['ns1']))
+  for (const apex of ['d.test', 'e.test']) await put(daemon, `/v1/zones/${apex}`, zone())
+  const client = new pg.Client({ connectionString: url })
+  await client.connect()
+  await using _ended = { [Symbol.asyncDispose]: () => client.end() }
+  await client.query(`insert into rrsets (zone, owner, type, ttl_seconds, data, revision)
+    values ('host.test', '_dsboot.d.test._signal.ns1', 'CNAME', 60, '{x.test.}', 1)`)
+  await client.query('update dnssec_signals set stale = true')
+  const { err } = await daemon.line(({ msg }) => msg === 'signals of a signed zone were not followed up')
+  t.match((err as Error).message, /d\.test/, 'and is named')
+  await eventually(async () => {
+    const { rows } = await client.query('select child from dnssec_signals where stale')
+    return rows.length === 1 && rows[0].child === 'd.test' ? true : undefined
+  })
+  t.pass('the other one was')
+})
