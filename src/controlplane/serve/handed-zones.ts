@@ -1,8 +1,10 @@
 /** The zones whose images have been handed over, with the services that those name, and the slots of both in the workers. */
+import { compileBrokenZone } from '../../dataplane/image/compile.ts'
 import { compileDirectory } from '../../dataplane/image/directory.ts'
 import { only, type ServingChanges } from '../../dataplane/image/serving-set.ts'
 import { hostnameToWire } from '../../dataplane/wire/name.ts'
 import type { CatalogZone } from '../catalog/catalog.ts'
+import type { ZoneLeases } from '../dnssec/zone-leases.ts'
 import type { Named, PlanSlots } from './plan-slots.ts'
 import { type SlotImages, Slots } from './slots.ts'
 
@@ -18,14 +20,20 @@ export interface ZoneToServe {
 /** Zones by apex; null for one that is no more. */
 export type ZonesToServe = ReadonlyMap<string, ZoneToServe | null>
 
+/** Whether an image of a zone may be served, read from the database then. */
+export type AdmittingLeases = Pick<ZoneLeases, 'admits' | 'forget'>
+
 export class HandedZones {
   readonly #planSlots: PlanSlots
+  readonly #leases: AdmittingLeases | null
   readonly #slots = new Slots()
   /** The services that the images name, by apex. Bounded by the zones. */
   readonly #zones = new Map<string, Named>()
 
-  constructor(planSlots: PlanSlots) {
+  /** @param leases null: any image may be served */
+  constructor(planSlots: PlanSlots, leases: AdmittingLeases | null = null) {
     this.#planSlots = planSlots
+    this.#leases = leases
   }
 
   get apexes(): Iterable<string> {
@@ -46,8 +54,11 @@ export class HandedZones {
     return new Map([...Array.from(this.#zones.keys(), (apex) => [apex, null] as const), ...zones])
   }
 
-  /** @returns what the workers have to be told of these zones */
-  handOver(zones: ZonesToServe): Pick<ServingChanges, 'zones' | 'directory'> {
+  /**
+   * @param readMs when they were read from the database, by the steady clock; null for what this node had before that
+   * @returns what the workers have to be told of these zones
+   */
+  handOver(zones: ZonesToServe, readMs: number | null): Pick<ServingChanges, 'zones' | 'directory'> {
     const images: SlotImages = []
     let moved = false
     for (const [apex, zone] of zones) {
@@ -58,9 +69,10 @@ export class HandedZones {
       if (zone !== null) {
         moved ||= before === undefined
         this.#zones.set(apex, zone.services)
-        images.push([this.#slots.take(apex)!, zone.image])
+        images.push([this.#slots.take(apex)!, this.#imageOf(apex, zone, readMs)])
       } else if (this.#zones.delete(apex)) {
         moved = true
+        this.#leases?.forget(apex)
         images.push([this.#slots.release(apex)!, null])
       }
     }
@@ -69,5 +81,11 @@ export class HandedZones {
       return [this.#slots.take(apex)!, hostnameToWire(apex)] as const
     })
     return { zones: images, directory: only(compileDirectory(new Map(apexes))) }
+  }
+
+  /** In the place of one that may not be served one that says nothing but that. */
+  #imageOf(apex: string, { image, isOld }: ZoneToServe, readMs: number | null): SharedArrayBuffer {
+    const isAdmitted = this.#leases?.admits(apex, isOld ? null : readMs) ?? true
+    return isAdmitted ? image : compileBrokenZone(hostnameToWire(apex))
   }
 }

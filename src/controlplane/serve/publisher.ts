@@ -16,20 +16,17 @@
  * A zone image may be older than the catalog, never newer. A service that it names keeps its plan until no image names it
  * (`plan-slots.ts`), and is answered as before.
  */
-import { compileBrokenZone } from '../../dataplane/image/compile.ts'
 import { isEmpty, type ServingChanges } from '../../dataplane/image/serving-set.ts'
-import { hostnameToWire } from '../../dataplane/wire/name.ts'
 import type { Catalog, Mark } from '../catalog/catalog.ts'
-import type { ZoneLeases } from '../dnssec/zone-leases.ts'
-import { tellCuts } from '../steering/answer-room.ts'
 import type { Selections } from '../steering/selection.ts'
 import { orAborted } from '../timing/clock.ts'
 import { inTurns } from '../timing/in-turns.ts'
 import type { FedWatch, SteeringChange } from './fed-watch.ts'
 import type { AnsweredMember, HandedOut, Offer } from './handed-out.ts'
-import { HandedZones, type ZonesToServe, type ZoneToServe } from './handed-zones.ts'
+import { type AdmittingLeases, HandedZones, type ZonesToServe, type ZoneToServe } from './handed-zones.ts'
 import type { ImagePump } from './image-pump.ts'
 import type { LocationMaps, PreparedMaps } from './location-maps.ts'
+import { PlanFaults } from './plan-faults.ts'
 import { nothingResigned, type PlanSigning } from './plan-signing.ts'
 import { PlanSlots } from './plan-slots.ts'
 import { type PlanTurn, PlanTurns } from './plan-turns.ts'
@@ -63,8 +60,8 @@ export interface PublisherOptions {
   readonly handedOut: HandedOut
   /** Left out: no service is signed. */
   readonly signing?: PlanSigning
-  /** Whether an image of a zone may be served, read from the database then; left out: any may (`dnssec/zone-leases.ts`). */
-  readonly leases?: Pick<ZoneLeases, 'admits' | 'forget'>
+  /** Left out: any image of a zone may be served. */
+  readonly leases?: AdmittingLeases
   readonly pools: PoolWatch
   /** Pools that changed between healthy, degraded and down. */
   readonly onPools: (changes: readonly PoolChange[]) => void
@@ -109,7 +106,7 @@ export class Publisher {
   readonly #options: PublisherOptions
   readonly progress: Progress
   readonly planSlots = new PlanSlots()
-  readonly #zones = new HandedZones(this.planSlots)
+  readonly #zones: HandedZones
   /** The members of plans that have been made, by service, until they are handed over in the same turn. */
   readonly #made = new Map<string, readonly AnsweredMember[]>()
   /** Services that have been planned, until they are looked at in the same turn. */
@@ -118,14 +115,13 @@ export class Publisher {
   /** Pools of a step that have not been looked at yet. Bounded by the pools. */
   readonly #unseen = new Set<string>()
   #handOver: HandOver | undefined
-  /** Services whose last plan could not be made, and why. Bounded by the services. */
-  readonly #unplanned = new Map<string, string>()
-  /** Services whose hosts have more addresses than their plan holds. Bounded by the services. */
-  readonly #cut = new Set<string>()
+  readonly #faults: PlanFaults
 
   constructor(options: PublisherOptions) {
     this.#options = options
     this.progress = new Progress(options.onProgress)
+    this.#zones = new HandedZones(this.planSlots, options.leases)
+    this.#faults = new PlanFaults(options.onError)
   }
 
   /** The configuration that plans are made from. */
@@ -160,7 +156,7 @@ export class Publisher {
 
   /** Why a service is not answered by what `selections` says; null when it is. */
   unplanned(service: string): string | null {
-    return this.#unplanned.get(service) ?? null
+    return this.#faults.unplanned(service)
   }
 
   /** The services and their selections by the slots of their plans, for explaining what a worker would choose. */
@@ -366,28 +362,14 @@ export class Publisher {
   /** What the workers have to be told of zones. */
   #handZonesOver(zones: ZonesToServe, readMs: number | null): Pick<ServingChanges, 'zones' | 'directory'> {
     this.#options.signing?.hand(zones)
-    return this.#zones.handOver(this.#admitted(zones, readMs))
-  }
-
-  /** In the place of images that may not be served those that say nothing but that. */
-  #admitted(zones: ZonesToServe, readMs: number | null): ZonesToServe {
-    const { leases } = this.#options
-    if (leases === undefined) return zones
-    return new Map(
-      Array.from(zones, ([apex, zone]) => {
-        if (zone === null) leases.forget(apex)
-        if (zone === null || leases.admits(apex, zone.isOld ? null : readMs)) return [apex, zone]
-        return [apex, { ...zone, image: compileBrokenZone(hostnameToWire(apex)) }]
-      }),
-    )
+    return this.#zones.handOver(zones, readMs)
   }
 
   /** Takes away the plans of services that are gone and that no image names. */
   #freePlans(): SlotImages {
     return this.planSlots.free(this.catalog.services).map(([name, slot]) => {
       this.#options.planner.forget(name)
-      this.#unplanned.delete(name)
-      this.#cut.delete(name)
+      this.#faults.forget(name)
       this.#made.set(name, [])
       return [slot, null]
     })
@@ -414,26 +396,11 @@ export class Publisher {
   #make(service: string, planning: Planning): MadePlan | null {
     try {
       const made = planning.plan(service)
-      this.#unplanned.delete(service)
-      this.#tellCuts(service)
+      this.#faults.planned(service, this.selections(service)!)
       return made
     } catch (error) {
-      // Said once, not with each change of a member.
-      if (!this.#unplanned.has(service)) {
-        this.#options.onError(`service ${service} has no plan and is answered as before`, error)
-      }
-      this.#unplanned.set(service, error instanceof Error ? error.message : String(error))
+      this.#faults.failed(service, error)
       return null
-    }
-  }
-
-  /** Said once, not with each lookup of a host. */
-  #tellCuts(service: string): void {
-    const said = tellCuts(this.selections(service)!)
-    if (said === '') this.#cut.delete(service)
-    else if (!this.#cut.has(service)) {
-      this.#cut.add(service)
-      this.#options.onError(`service ${service} answers with a part of its addresses`, new Error(said))
     }
   }
 
@@ -445,13 +412,13 @@ export class Publisher {
     if (changes.length > 0) onPools(changes)
   }
 
-  /** After the pools: that a service is down comes of theirs. */
   /** Of a step, those that no service of it is answered from. */
   #lookAtUnseen(pools: Iterable<string>): void {
     const planning = this.#options.planner.begin()
     for (const pool of pools) if (this.#unseen.delete(pool)) this.#lookAt([pool], planning)
   }
 
+  /** After the pools: that a service is down comes of theirs. */
   #lookAtServices(lost: Iterable<string> = []): void {
     const { services, onServices } = this.#options
     const report = (service: string) =>
