@@ -23,8 +23,8 @@ export const giveBackMemory = () => collectGarbage({ type: 'major', flavor: 'las
 
 /** When a start is over, with all that comes right behind it. */
 const afterStartMs = 10_000
-/** A heap above this is no small one after a start either, and to collect it would hold up its thread. */
-const smallHeapOctets = 96 * 1024 * 1024
+/** A heap above this is no small one after a start either, and to collect it would hold up its thread: 70 ms for 34 MB, 180 for 90. */
+const smallHeapOctets = 48 * 1024 * 1024
 
 /**
  * Gives back what the start of this thread has left, a while later: a thread with nothing to do would never collect, and up to half of
