@@ -71,7 +71,20 @@ t.test('the address is announced while the server answers', { skip }, async (t) 
   await routing.stop()
   routing = await bird()
   await routing.until('192.0.2.53/32')
-  t.ok(next.pid > 0)
+
+  // It hangs while the server does not answer: it is told when it hears again, and not before.
+  routing.hang()
+  await next.stop()
+  await watching.said(/birdc disable anycast4: no reply within two seconds\n/)
+  routing.goOn()
+  await watching.said(/no reply within[\s\S]*withdrawn\n/)
+  t.same(routing.announced(), [])
+  await using last = await startServer(undefined, {
+    env: { POOLDNS_DNS_LISTEN: `127.0.0.1:${daemon.dns.port}` },
+  })
+  await watching.said(/no reply within[\s\S]*withdrawn\n[\s\S]*announced\n/)
+  t.same(routing.announced(), ['192.0.2.53/32', '2001:db8:53::53/128'])
+  t.ok(last.pid > 0)
 
   await watching.stop()
   t.same(routing.announced(), [], 'ended in order')
@@ -95,6 +108,8 @@ async function startBird(t: Test) {
   return {
     socket,
     stop: () => bird.stop(),
+    hang: () => process.kill(bird.pid, 'SIGSTOP'),
+    goOn: () => process.kill(bird.pid, 'SIGCONT'),
     announced: () => Array.from(show().matchAll(/^(\S+\/\d+) +blackhole/gm), ([, prefix]) => prefix!).sort(),
     /** Resolves when it has a route there. */
     until: (prefix: string) =>

@@ -54,6 +54,6 @@ export async function askUntil(server: Server, name: string, wanted: readonly st
     const { answers } = await ask(server, name)
     if (answers.join() === expected) return
     if (Date.now() > deadline) throw new Error(`answers are ${answers.join() || 'none'}, not ${expected}`)
-    await delay(5)
+    await delay(20)
   }
 }

@@ -1,4 +1,5 @@
 /** A server with one service, and somebody who asks for it all the time. */
+import { setTimeout as delay } from 'node:timers/promises'
 import type { Test } from 'tap'
 import { type DaemonOptions, type DaemonProcess, startDaemonProcess } from '../support/daemon.ts'
 import { query, readResponse, TcpClient, UdpClient } from '../support/dns-client.ts'
@@ -6,6 +7,8 @@ import { askUntil } from './ask.ts'
 import { put, soa } from './fixture.ts'
 
 export const name = 'www.example.test'
+/** Often enough to come upon each moment, and little of a machine on which other tests run. */
+const betweenQueriesMs = 2
 
 /** @param databaseUrl undefined for the embedded database */
 export async function startServer(
@@ -36,7 +39,7 @@ export async function putMember(daemon: DaemonProcess, last: number): Promise<vo
   })
 }
 
-/** Asks one query after the other until it is told to stop; over TCP on one connection, which must not end. */
+/** Asks some hundred queries a second, each when the one before is answered, until it is told to stop; over TCP on one connection, which must not end. */
 export function askAllTheTime(daemon: Pick<DaemonProcess, 'dns'>, transport: 'udp' | 'tcp' = 'udp') {
   let going = true
   /** Wrong answers: the first of them, so that a failure shows what came. */
@@ -53,6 +56,7 @@ export function askAllTheTime(daemon: Pick<DaemonProcess, 'dns'>, transport: 'ud
       const { rcode, answer } = readResponse(response)
       if (rcode === 0 && /^www\.example\.test \d+ A 192\.0\.2\.\d$/.test(answer.join())) counts.right++
       else if (counts.wrong.length < 10) counts.wrong.push(`rcode ${rcode}: ${answer.join()}`)
+      await delay(betweenQueriesMs)
     }
   }
   const running = run()

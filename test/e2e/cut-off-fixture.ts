@@ -17,8 +17,8 @@ import { apex, full, pooldns, startUnbound } from './validators.ts'
 
 export const skip = missingPrograms('unbound')
 export const path = `/v1/zones/${apex}/dnssec`
-/** Long enough to be cut off in a step, and short enough to wait for. */
-const times = { maxTtl: '5s', propagation: '1s' }
+/** Short enough to wait for several rollovers. */
+const shortTimes = { maxTtl: '5s', propagation: '1s' }
 const rrsets = [
   { name: '@', type: 'NS', data: ['ns1'] },
   { name: 'ns1', type: 'A', data: ['127.0.0.1'] },
@@ -46,8 +46,12 @@ export async function rolled(daemon: DaemonProcess): Promise<void> {
   }
 }
 
-/** Two servers on one database, the second by a network that may go silent, and resolvers that mix their answers. */
-export async function fleet(t: Test) {
+/**
+ * Two servers on one database, the second by a network that may go silent, and resolvers that mix their answers.
+ *
+ * @param times how long the steps of a rollover of `apex` take
+ */
+export async function fleet(t: Test, times: typeof shortTimes = shortTimes) {
   const folder = await temporaryDataFolder('pooldns-cut-off-')
   const dataDir = await temporaryDataFolder('pooldns-cut-off-data-')
   const postgres = await startPostgres()
@@ -69,7 +73,7 @@ export async function fleet(t: Test) {
   const found = { one, two: await startTwo(), proxy, keyFile, url, folder, startTwo }
   const whole = { soa: { ...soa, minimum: '1s' }, ttl: '1s', rrsets }
   await put(one, `/v1/zones/${apex}`, { ...whole, dnssec: { enabled: true, keys: 'split', ...times } })
-  await put(one, '/v1/zones/quiet.test', { ...whole, dnssec: { enabled: true, ...times } })
+  await put(one, '/v1/zones/quiet.test', { ...whole, dnssec: { enabled: true, ...shortTimes } })
   await eventually(async () => ((await rcodeOf(found.two, full('www'))) === 0 ? true : undefined))
   const anchor = await pooldns(one, 'dnssec', 'ds', apex, '--format', 'unbound')
   const mixers = [await startMixer(one.dns, found.two.dns), await startMixer(found.two.dns, one.dns)]

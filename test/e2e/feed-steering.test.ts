@@ -1,4 +1,5 @@
 /** Values that are pushed to feeds, and what becomes of the answers: by weight, by shedding, by capacity, by a monitor. */
+import { setTimeout as delay } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { type DaemonProcess, startDaemonProcess } from '../support/daemon.ts'
 import { query, readResponse, UdpClient } from '../support/dns-client.ts'
@@ -257,7 +258,10 @@ t.test('a monitor of type feed judges by bounds and by age', async (t) => {
   await push(daemon, 'web/b', { percent: 1 })
   const stop = new AbortController()
   const pushing = (async () => {
-    while (!stop.signal.aborted) await push(daemon, 'web/a', { percent: Math.random() })
+    while (!stop.signal.aborted) {
+      await push(daemon, 'web/a', { percent: Math.random() })
+      await delay(20)
+    }
   })()
   await shared(t, daemon.dns, { '192.0.2.1': 1, '192.0.2.2': 0 }, 'b is too old')
   stop.abort()

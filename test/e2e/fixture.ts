@@ -93,6 +93,6 @@ export async function eventually<T>(look: () => Promise<T | undefined>): Promise
     const found = await look()
     if (found !== undefined) return found
     if (Date.now() > deadline) throw new Error('it did not come')
-    await delay(20)
+    await delay(40)
   }
 }

@@ -13,6 +13,9 @@ import { nextTurn, oneTurn } from '../timing/in-turns.ts'
 /** Plans services as they come. Resolves when the workers serve them. */
 export type PlanTurn = (services: Iterable<string>) => Promise<void>
 
+/** Takes out of what is left what one turn does, one at the least. */
+export type TakeTurn = (left: Map<string, number> | Set<string>) => Iterable<string>
+
 interface TurnOptions {
   /** Plans the first ones, in the place of what every turn does. */
   readonly first?: PlanTurn
@@ -29,6 +32,7 @@ interface Waiting {
 
 export class PlanTurns {
   readonly #turn: PlanTurn
+  readonly #take: TakeTurn
   /** Services by when they became due: numbers that only rise. */
   readonly #due = new Map<string, number>()
   #number = 0
@@ -38,8 +42,9 @@ export class PlanTurns {
   #running: Promise<void> | null = null
 
   /** @param turn never rejects */
-  constructor(turn: PlanTurn) {
+  constructor(turn: PlanTurn, take: TakeTurn = oneTurn) {
     this.#turn = turn
+    this.#take = take
   }
 
   /**
@@ -49,7 +54,7 @@ export class PlanTurns {
    */
   async plan(services: Iterable<string>, { first = this.#turn, last }: TurnOptions = {}): Promise<void> {
     const left = new Set(services)
-    const served = first(oneTurn(left))
+    const served = first(this.#take(left))
     if (left.size === 0) {
       await Promise.all([served, last?.()])
       return
@@ -77,7 +82,7 @@ export class PlanTurns {
     let served = Promise.resolve()
     while (this.#waiting.length > 0) {
       await nextTurn()
-      served = this.#turn(oneTurn(this.#due))
+      served = this.#turn(this.#take(this.#due))
       const [next = Number.POSITIVE_INFINITY] = this.#due.values()
       while (this.#waiting.length > 0 && this.#waiting[0]!.upTo < next) this.#waiting.shift()!.end(served)
     }

@@ -29,7 +29,7 @@ import type { LocationMaps, PreparedMaps } from './location-maps.ts'
 import { PlanFaults } from './plan-faults.ts'
 import { nothingResigned, type PlanSigning } from './plan-signing.ts'
 import { PlanSlots } from './plan-slots.ts'
-import { type PlanTurn, PlanTurns } from './plan-turns.ts'
+import { type PlanTurn, PlanTurns, type TakeTurn } from './plan-turns.ts'
 import type { MadePlan, Planner, Planning } from './planner.ts'
 import type { PoolChange, PoolWatch } from './pool-watch.ts'
 import { Progress } from './progress.ts'
@@ -74,6 +74,8 @@ export interface PublisherOptions {
   readonly onServices: (changes: readonly ServiceChange[]) => void
   /** What the workers have acknowledged, and with it who is answered, may have changed. */
   readonly onServed: () => void
+  /** Left out: a turn of planning takes some milliseconds, so that on a busy machine what a step plans may be several generations. */
+  readonly takeTurn?: TakeTurn
   /** More of the configuration is served than before. */
   readonly onProgress?: () => void
   /**
@@ -111,7 +113,7 @@ export class Publisher {
   readonly #made = new Map<string, readonly AnsweredMember[]>()
   /** Services that have been planned, until they are looked at in the same turn. */
   readonly #planned = new Set<string>()
-  readonly #turns = new PlanTurns((services) => this.#replan(services))
+  readonly #turns: PlanTurns
   /** Pools of a step that have not been looked at yet. Bounded by the pools. */
   readonly #unseen = new Set<string>()
   #handOver: HandOver | undefined
@@ -119,6 +121,7 @@ export class Publisher {
 
   constructor(options: PublisherOptions) {
     this.#options = options
+    this.#turns = new PlanTurns((services) => this.#replan(services), options.takeTurn)
     this.progress = new Progress(options.onProgress)
     this.#zones = new HandedZones(this.planSlots, options.leases)
     this.#faults = new PlanFaults(options.onError)

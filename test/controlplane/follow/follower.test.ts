@@ -30,6 +30,7 @@ import { AnswerReader } from '../../../src/dataplane/counters.ts'
 import { ServingState } from '../../../src/dataplane/image/state.ts'
 import { patience } from '../../support/patience.ts'
 import { startPostgres } from '../../support/postgres.ts'
+import { takeWhole } from '../serve/whole-turns.ts'
 import { member, pool, rrset, service, zone } from '../store/suite/samples.ts'
 
 const server = await startPostgres()
@@ -117,6 +118,7 @@ async function setUp(t: Test) {
     onServices: () => {},
     onPools: () => {},
     onServed: () => {},
+    takeTurn: takeWhole,
     onError: (what) => t.fail(what),
   })
   const errors: unknown[] = []

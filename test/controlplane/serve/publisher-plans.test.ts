@@ -11,16 +11,19 @@ import { AnswerCounters } from '../../../src/controlplane/serve/answer-counters.
 import { HandedOut } from '../../../src/controlplane/serve/handed-out.ts'
 import { ImagePump } from '../../../src/controlplane/serve/image-pump.ts'
 import { LocationMaps } from '../../../src/controlplane/serve/location-maps.ts'
+import type { TakeTurn } from '../../../src/controlplane/serve/plan-turns.ts'
 import { Planner, type PlannerOptions } from '../../../src/controlplane/serve/planner.ts'
 import { PoolWatch } from '../../../src/controlplane/serve/pool-watch.ts'
 import { Publisher } from '../../../src/controlplane/serve/publisher.ts'
 import { serviceStatus } from '../../../src/controlplane/serve/service-status.ts'
 import { ServiceWatch } from '../../../src/controlplane/serve/service-watch.ts'
+import { oneTurn } from '../../../src/controlplane/timing/in-turns.ts'
 import { AnswerReader } from '../../../src/dataplane/counters.ts'
 import { compileLocationMap } from '../../../src/dataplane/image/location-map.ts'
 import type { ServingUpdate } from '../../../src/dataplane/image/serving-set.ts'
 import { poolChoice, serviceChoice } from '../model/defaults.ts'
 import { hostMember, member, pool, service } from '../store/suite/samples.ts'
+import { takeWhole } from './whole-turns.ts'
 
 const start = Date.parse('2026-05-01T12:00:00Z')
 const nothing: Vitals = {
@@ -54,6 +57,7 @@ function catalogOf(revision: number, pools: readonly Pool[], services: readonly 
 interface SetUp {
   areas?: (request: AreaRequest) => Promise<ServiceMap>
   resolution?: PlannerOptions['resolution']
+  takeTurn?: TakeTurn
 }
 
 function setUp(options: SetUp = {}) {
@@ -93,6 +97,7 @@ function setUp(options: SetUp = {}) {
     onServices: () => {},
     onPools: (changes) => changed.push(...changes.map(({ pool, from, to }) => `${pool} ${from}>${to}`)),
     onServed: () => {},
+    takeTurn: options.takeTurn ?? takeWhole,
     onError: (what, error) => failures.push(`${what}: ${(error as Error).message}`),
   })
   const { signal } = new AbortController()
@@ -299,7 +304,10 @@ t.test('other location data: new maps and the plans that go by them, in one upda
 const many = Array.from({ length: 2000 }, (_, number) => `s${number}.test`)
 
 t.test('a large step is handed over in turns, and a verdict comes between two of them', async (t) => {
-  const { publisher, measured, adopt, updates, slot, changed } = setUp({ areas: async () => anyMap() })
+  const { publisher, measured, adopt, updates, slot, changed } = setUp({
+    areas: async () => anyMap(),
+    takeTurn: oneTurn,
+  })
   const before = many.map((name, number) =>
     service(name, ['us'], number === 0 ? { steer: 'geo', geo } : { ttlSeconds: 10 }),
   )

@@ -16,6 +16,7 @@ import { AnswerReader } from '../../../src/dataplane/counters.ts'
 import type { ServingUpdate } from '../../../src/dataplane/image/serving-set.ts'
 import { patience } from '../../support/patience.ts'
 import { member, pool, service } from '../store/suite/samples.ts'
+import { takeWhole } from './whole-turns.ts'
 
 const start = Date.parse('2026-05-01T12:00:00Z')
 const drain = (poolName: string, memberName: string, until: Date | null = null): Override => ({
@@ -92,6 +93,7 @@ function setUp() {
     onServices: () => {},
     onPools: (changes) => changed.push(...changes.map(({ pool, from, to }) => `${pool} ${from}>${to}`)),
     onServed: () => noted++,
+    takeTurn: takeWhole,
     onError: (what) => t.fail(what),
   })
   /** The update with this number, from 0, once the workers are handed it. */

@@ -20,6 +20,7 @@ import { ServiceWatch } from '../../../src/controlplane/serve/service-watch.ts'
 import { SignAhead } from '../../../src/controlplane/serve/sign-ahead.ts'
 import { ServiceSignatures } from '../../../src/controlplane/signing/service-signatures.ts'
 import { SigningThread } from '../../../src/controlplane/signing/signing-thread.ts'
+import { oneTurn } from '../../../src/controlplane/timing/in-turns.ts'
 import { AnswerReader } from '../../../src/dataplane/counters.ts'
 import { few, maxSets } from '../../../src/dataplane/image/answer-sets.ts'
 import { PlanImage } from '../../../src/dataplane/image/plan.ts'
@@ -27,6 +28,7 @@ import type { ServingUpdate } from '../../../src/dataplane/image/serving-set.ts'
 import { types } from '../../../src/dataplane/wire/constants.ts'
 import { apex, isGood, keyFolder, setKey } from '../signing/signing-fixture.ts'
 import { member, pool, service, soa } from '../store/suite/samples.ts'
+import { takeWhole } from './whole-turns.ts'
 
 const { signal } = new AbortController()
 const www = `www.${apex}`
@@ -57,7 +59,8 @@ interface World {
   readonly zones: readonly CatalogZone[]
 }
 
-async function setUp(t: Test) {
+/** @param takeTurn what a turn of planning does */
+async function setUp(t: Test, takeTurn = takeWhole) {
   const { directory, keyFile, key: served, makeKey } = await keyFolder(t)
   const thread = new SigningThread({ directory, keyFile, graceMs: 1000 })
   t.teardown(() => thread.stop())
@@ -119,6 +122,7 @@ async function setUp(t: Test) {
     services: new ServiceWatch(),
     onServices: () => {},
     onServed: () => {},
+    takeTurn,
     onError: (what, error) => t.fail(`${what}: ${(error as Error).message}`),
   })
   onSigned = (services) => void publisher.refreshSigned(services)
@@ -457,7 +461,7 @@ t.test('a service is signed as its zone is whose image is served', async (t) => 
 t.test(
   'of a rollover plans follow the zone in turns; where the keys of before prove nothing, they go with it',
   async (t) => {
-    const { adopt, served: old, makeKey, serve, handed, updates, signing } = await setUp(t)
+    const { adopt, served: old, makeKey, serve, handed, updates, signing } = await setUp(t, oneTurn)
     const names = Array.from({ length: 1000 }, (_, number) => `s${number}.${apex}`)
     const services = names.map((name) => [service(name, ['web'], { ttlSeconds: 30 }), apex] as const)
     /** @returns how many plans go with the zone's image, and how many there are */
