@@ -24,7 +24,7 @@ const dataPlaneOnly = process.argv.includes('--data-plane')
 const isCovered = new Set(covered)
 /** What uses one of these, by its text, starts a server or a program, or takes its time, and has a process of its own. */
 const startsSomething =
-  /support\/(?!dns-client|property|rr-reader|mmdb-writer|patience|notified)|fixture|[Ff]leet|Worker\(|spawn|execFile|fork\(/
+  /support\/(?!dns-client|property|rr-reader|mmdb-writer|patience|notified|held-timers)|fixture|[Ff]leet|Worker\(|spawn|execFile|fork\(/
 const isLight = (file) =>
   !/^test.(e2e|deploy|pages|fuzz|differential|simulation|chaos|supervisor|bench)\b/.test(file) &&
   !measures.includes(file) &&

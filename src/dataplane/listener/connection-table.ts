@@ -149,13 +149,16 @@ export class ConnectionTable implements ConnectionOwner {
     this.#heir = heir
     const { drainTimeoutMs, lingerTimeoutMs } = this.limits
     const untilMs = performance.now() + drainTimeoutMs
+    let lingersUntilMs = Number.POSITIVE_INFINITY
     for (const connection of this.#open) connection.leave()
     while (this.#open.size > 0) {
       await delay(leaveEveryMs)
-      const overMs = performance.now() - untilMs
+      const nowMs = performance.now()
+      // From when they are told, however late that is: one that is closed before is reset.
+      if (nowMs >= untilMs) lingersUntilMs = Math.min(lingersUntilMs, nowMs + lingerTimeoutMs)
       for (const connection of this.#open) {
-        if (overMs < 0) connection.leave()
-        else if (overMs < lingerTimeoutMs) connection.finish()
+        if (nowMs < untilMs) connection.leave()
+        else if (nowMs < lingersUntilMs) connection.finish()
         else connection.destroy('closed')
       }
     }

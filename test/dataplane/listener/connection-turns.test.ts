@@ -1,7 +1,7 @@
 /** Who has a turn when, and what all connections together may hold, with streams that the test reads and writes itself. */
 import { Duplex } from 'node:stream'
 import { setImmediate as turn } from 'node:timers/promises'
-import t from 'tap'
+import t, { type Test } from 'tap'
 import type { Client } from '../../../src/dataplane/answer/client.ts'
 import { answersPerTurn, ConnectionTable } from '../../../src/dataplane/listener/connection-table.ts'
 import type { Answerer } from '../../../src/dataplane/listener/listener.ts'
@@ -36,8 +36,8 @@ class Wire extends Duplex {
   setTimeout(): void {}
 }
 
-/** A table, and the ids of requests in the order in which they are answered. */
-function setUp(limits: Partial<StreamLimits> = {}) {
+/** A table, and the ids of requests in the order in which they are answered. What is open at the end of the test ends with it. */
+function setUp(t: Test, limits: Partial<StreamLimits> = {}) {
   const parts = answering(true)
   const order: number[] = []
   const responder: Answerer = {
@@ -51,6 +51,7 @@ function setUp(limits: Partial<StreamLimits> = {}) {
   const table = new ConnectionTable({ ...parts, responder, limits: { ...parts.limits, ...limits } })
   const open = (address: string) => {
     const wire = new Wire()
+    t.teardown(() => wire.destroy())
     table.accept(wire, address)
     return wire
   }
@@ -66,7 +67,7 @@ async function until(done: () => boolean): Promise<void> {
 }
 
 t.test('a client with one question waits for a few answers of each other client', async (t) => {
-  const { open, order } = setUp()
+  const { open, order } = setUp(t)
   const crowd = Array.from({ length: 8 }, (_, index) => open(`192.0.2.${index}`))
   for (const wire of crowd) wire.push(Buffer.concat(Array.from({ length: 1000 }, () => ask(1))))
   const honest = open('198.51.100.1')
@@ -83,7 +84,7 @@ t.test('a client with one question waits for a few answers of each other client'
 })
 
 t.test('and if their answers are long, for fewer of them', async (t) => {
-  const { open, order } = setUp()
+  const { open, order } = setUp(t)
   const crowd = Array.from({ length: 8 }, (_, index) => open(`192.0.2.${index}`))
   for (const wire of crowd) wire.push(Buffer.concat(Array.from({ length: 100 }, () => askMuch(1))))
   const honest = open('198.51.100.1')
@@ -105,7 +106,7 @@ function messagesIn(sent: readonly Buffer[]): number {
 }
 
 t.test('a stop answers what has come, closes our side, and reads what is on its way', async (t) => {
-  const { open, order, table, ends } = setUp()
+  const { open, order, table, ends } = setUp(t)
   const wire = open('192.0.2.1')
   wire.push(Buffer.concat(Array.from({ length: 2000 }, () => ask(1))))
   await until(() => order.length > 0)
@@ -123,7 +124,7 @@ t.test('a stop answers what has come, closes our side, and reads what is on its 
 })
 
 t.test('a client that goes on asking, and does not go, is left after some time', async (t) => {
-  const { open, order, table, ends } = setUp({ drainTimeoutMs: 50, lingerTimeoutMs: 20 })
+  const { open, order, table, ends } = setUp(t, { drainTimeoutMs: 50, lingerTimeoutMs: 20 })
   const wire = open('192.0.2.1')
   wire.push(ask(1))
   const timer = setInterval(() => wire.push(ask(1)), 1)
@@ -135,8 +136,20 @@ t.test('a client that goes on asking, and does not go, is left after some time',
   t.same(ends(), { accepted: 1, closed: 1 })
 })
 
+t.test('a stop that is held up closes our side all the same before it leaves anybody', async (t) => {
+  let nowMs = 1000
+  t.intercept(performance, 'now', { value: () => nowMs })
+  const { open, table, ends } = setUp(t, { drainTimeoutMs: 50, lingerTimeoutMs: 20 })
+  const wire = open('192.0.2.1')
+  const stopped = table.stop()
+  nowMs += 10_000
+  await stopped
+  t.ok(wire.writableFinished)
+  t.same(ends(), { accepted: 1, closed: 1 })
+})
+
 t.test('one that does not read is left as well', async (t) => {
-  const { open, table, ends } = setUp({ drainTimeoutMs: 0, lingerTimeoutMs: 10 })
+  const { open, table, ends } = setUp(t, { drainTimeoutMs: 0, lingerTimeoutMs: 10 })
   const wire = open('192.0.2.1')
   wire.takes = false
   wire.push(ask(1))
@@ -147,7 +160,7 @@ t.test('one that does not read is left as well', async (t) => {
 })
 
 t.test('all answers come, in their order, however many turns they take', async (t) => {
-  const { open } = setUp()
+  const { open } = setUp(t)
   const wire = open('192.0.2.1')
   const count = 10 * answersPerTurn + 3
   wire.push(Buffer.concat(Array.from({ length: count }, (_, id) => ask(id))))
@@ -166,7 +179,7 @@ t.test('all answers come, in their order, however many turns they take', async (
 })
 
 t.test('when all hold too much, who holds most has to go', async (t) => {
-  const { open, ends } = setUp({ heldOctets: 1 << 20 })
+  const { open, ends } = setUp(t, { heldOctets: 1 << 20 })
   const little = open('192.0.2.1')
   little.takes = false
   little.push(ask(1))
@@ -194,30 +207,15 @@ t.test('when all hold too much, who holds most has to go', async (t) => {
 })
 
 t.test('requests that wait for their turn count as well', async (t) => {
-  const { open, ends } = setUp({ heldOctets: 100_000 })
+  const { open, ends } = setUp(t, { heldOctets: 100_000 })
   const wires = Array.from({ length: 4 }, (_, index) => open(`192.0.2.${index}`))
   for (const wire of wires) wire.push(Buffer.concat(Array.from({ length: 1000 }, (_, id) => ask(id))))
   await until(() => wires.some(({ destroyed }) => destroyed))
   t.ok(ends().unread! >= 1)
 })
 
-t.test('answers that nobody takes end their connection, those that are taken in time do not', async (t) => {
-  const { open, ends } = setUp({ unreadTimeoutMs: 100 })
-  const [never, slow] = [open('192.0.2.1'), open('192.0.2.2')]
-  for (const wire of [never, slow]) {
-    wire.takes = false
-    wire.push(Buffer.concat([askMuch(1), askMuch(2), askMuch(3)]))
-  }
-  await until(() => never.sent.length > 0 && slow.sent.length > 0)
-  const taking = setInterval(() => slow.release(), 1)
-  await until(() => never.destroyed)
-  clearInterval(taking)
-  t.match(ends(), { unread: 1 })
-  t.equal(slow.sent.length, 3)
-  t.notOk(slow.destroyed)
-})
-
-t.test('each of them has its own time, and one timer serves all', async (t) => {
+/** Time that stands still until the test lets some pass. */
+function timeOf(t: Test) {
   const timers: { readonly work: () => void; readonly ms: number }[] = []
   t.intercept(globalThis, 'setTimeout', {
     value: (work: () => void, ms: number) => {
@@ -228,7 +226,40 @@ t.test('each of them has its own time, and one timer serves all', async (t) => {
   })
   let nowMs = 1000
   t.intercept(performance, 'now', { value: () => nowMs })
-  const { open, ends } = setUp({ unreadTimeoutMs: 100 })
+  return {
+    timers,
+    /** @param ends whether the last timer does */
+    pass: (ms: number, ends = true) => {
+      nowMs += ms
+      if (ends) timers.at(-1)!.work()
+    },
+  }
+}
+
+t.test('answers that nobody takes end their connection, those that are taken in time do not', async (t) => {
+  const time = timeOf(t)
+  const { open, ends } = setUp(t, { unreadTimeoutMs: 100 })
+  const [never, slow] = [open('192.0.2.1'), open('192.0.2.2')]
+  for (const wire of [never, slow]) {
+    wire.takes = false
+    wire.push(Buffer.concat([askMuch(1), askMuch(2), askMuch(3)]))
+  }
+  await until(() => never.sent.length > 0 && slow.sent.length > 0)
+  time.pass(99, false)
+  while (slow.sent.length < 3 || slow.writableLength > 0) {
+    slow.release()
+    await turn()
+  }
+  t.notOk(never.destroyed)
+  time.pass(1)
+  t.ok(never.destroyed)
+  t.match(ends(), { unread: 1 })
+  t.notOk(slow.destroyed)
+})
+
+t.test('each of them has its own time, and one timer serves all', async (t) => {
+  const { timers, pass } = timeOf(t)
+  const { open, ends } = setUp(t, { unreadTimeoutMs: 100 })
   const leaveUnread = async (address: string) => {
     const wire = open(address)
     wire.takes = false
@@ -237,11 +268,10 @@ t.test('each of them has its own time, and one timer serves all', async (t) => {
     return wire
   }
   const first = await leaveUnread('192.0.2.1')
-  nowMs += 60
+  pass(60, false)
   const second = await leaveUnread('192.0.2.2')
   const after = (ms: number) => {
-    nowMs += ms
-    timers.at(-1)!.work()
+    pass(ms)
     return { ended: [first.destroyed, second.destroyed], waits: timers.map(({ ms }) => ms) }
   }
   t.same(after(40), { ended: [true, false], waits: [100, 60] })
@@ -268,17 +298,8 @@ t.test('what trickles away buys no time', async (t) => {
 t.test(
   'small answers that are taken one by one buy no time either, whatever is asked meanwhile',
   async (t) => {
-    let nowMs = 1000
-    t.intercept(performance, 'now', { value: () => nowMs })
-    const timers: (() => void)[] = []
-    t.intercept(globalThis, 'setTimeout', {
-      value: (work: () => void) => {
-        timers.push(work)
-        const timer = { unref: () => timer }
-        return timer
-      },
-    })
-    const { open, ends } = setUp({ unreadTimeoutMs: 100 })
+    const time = timeOf(t)
+    const { open, ends } = setUp(t, { unreadTimeoutMs: 100 })
     const wire = open('192.0.2.1')
     wire.takes = false
     wire.push(Buffer.concat(Array.from({ length: 100 }, (_, id) => ask(id))))
@@ -287,8 +308,7 @@ t.test(
       wire.release()
       wire.push(ask(round))
       for (let turns = 0; turns < 5; turns++) await turn()
-      nowMs += 50
-      timers.at(-1)!()
+      time.pass(50)
     }
     t.ok(wire.destroyed, `${wire.sent.length} were taken`)
     t.ok(wire.sent.length <= 6)

@@ -68,9 +68,16 @@ export async function startFleet(
   return { fleet, restarts, restarted: () => new Promise((resolve) => waiting.push(resolve)) }
 }
 
+/** Asks again as long as nothing comes, for a worker may be gone. */
 export async function askUdp(fleet: Fleet, request = question): Promise<Response> {
   await using client = await UdpClient.open(fleet.bound[0]!)
   return readResponse(await client.insist(request))
+}
+
+/** Asks once, for those who count the questions: while all workers live none is lost. */
+export async function askUdpOnce(fleet: Fleet, request = question): Promise<Response> {
+  await using client = await UdpClient.open(fleet.bound[0]!)
+  return readResponse(await client.exchange(request))
 }
 
 export async function askTcp(fleet: Fleet, request = question): Promise<Response> {

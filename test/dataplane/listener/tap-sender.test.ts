@@ -13,7 +13,7 @@ import { TapSender } from '../../../src/dataplane/listener/tap-sender.ts'
 import { TapThread } from '../../../src/dataplane/listener/tap-thread.ts'
 import { allocateTapRing, ringOctets, TapWriter } from '../../../src/dataplane/tap-ring.ts'
 import { temporaryDataFolder } from '../../support/kept.ts'
-import { askTcp, askUdp, generation, startFleet } from './running-fleet.ts'
+import { askTcp, askUdp, askUdpOnce, generation, startFleet } from './running-fleet.ts'
 
 const type = Buffer.from('protobuf:dnstap.Dnstap')
 const control = (kind: number, withType = true): Buffer => {
@@ -454,7 +454,7 @@ t.test('a fleet hands out what its workers leave for the query log, each frame o
   const queryLog = { queries: false, responses: true, every: 1, identity: '', version: '' }
   t.same(await fleet.queries(1000), [])
   await fleet.publish({ generation: 2, settings: only({ ...defaultAnswerSettings, queryLog }) })
-  await askUdp(fleet)
+  await askUdpOnce(fleet)
   await askTcp(fleet)
   await askTcp(fleet)
   const taken: Buffer[] = []

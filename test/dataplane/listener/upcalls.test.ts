@@ -92,6 +92,7 @@ t.test('calls end when their time is up: by a timer, or when somebody looks', as
 })
 
 const entry = new URL('./worker-that-asks.ts', import.meta.url)
+const patient = new URL('./worker-that-asks.ts?patient', import.meta.url)
 const update = (id: number) => query('example.test', 'SOA', { id, opcode: 5 })
 /** What the main thread answers with: the request as a response of rcode 9. */
 function notauth(request: Uint8Array): Uint8Array {
@@ -111,7 +112,7 @@ for (const udpBackend of ['batch', 'dgram'] as const) {
       if (request[1] === 3) throw new Error('no')
       return notauth(request)
     }
-    const { fleet, restarts } = await startFleet(t, { udpBackend, entry, onUpcall }, generation(1))
+    const { fleet, restarts } = await startFleet(t, { udpBackend, entry: patient, onUpcall }, generation(1))
     const endpoint = fleet.bound[0]!
     await using udp = await UdpClient.open(endpoint)
     using tcp = await TcpClient.open(endpoint)
@@ -166,7 +167,7 @@ t.test('an answer that comes when the worker that asked is gone is heard by nobo
     await held.promise
     return notauth(request)
   }
-  const { fleet, restarted } = await startFleet(t, { entry, onUpcall }, generation(1))
+  const { fleet, restarted } = await startFleet(t, { entry: patient, onUpcall }, generation(1))
   await using udp = await UdpClient.open(fleet.bound[0]!)
   udp.send(update(7))
   await asked.promise

@@ -1,11 +1,17 @@
-/** A DNS worker for tests that asks the main thread for the answer to every UPDATE. */
+/**
+ * A DNS worker for tests that asks the main thread for the answer to every UPDATE. With `?patient` behind its name it waits for that
+ * longer than a busy machine may take.
+ */
 import { workerData } from 'node:worker_threads'
 import type { Client } from '../../../src/dataplane/answer/client.ts'
 import { Responder } from '../../../src/dataplane/answer/responder.ts'
 import { DnsWorker, type ResponderParts } from '../../../src/dataplane/listener/dns-worker.ts'
 import type { Answerer } from '../../../src/dataplane/listener/listener.ts'
-import type { WorkerInput } from '../../../src/dataplane/listener/protocol.ts'
+import { upcallLimits, type WorkerInput } from '../../../src/dataplane/listener/protocol.ts'
 import type { Upcalls } from '../../../src/dataplane/listener/upcalls.ts'
+import { patienceMs } from '../../support/patience.ts'
+
+if (import.meta.url.endsWith('?patient')) Object.assign(upcallLimits, { timeoutMs: patienceMs })
 
 const updateOpcode = 5
 const servfail = 2

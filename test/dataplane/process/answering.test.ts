@@ -12,9 +12,10 @@ import { alive, generation, generationOf, question } from '../listener/running-f
 import { servingUpdate } from '../zone-text.ts'
 import { startAnswering } from './conversing.ts'
 
+/** Once, for some count it: nothing is lost while the workers live. */
 async function ask(endpoint: { host: string; port: number }, request = question) {
   await using client = await UdpClient.open(endpoint)
-  return readResponse(await client.insist(request))
+  return readResponse(await client.exchange(request))
 }
 
 t.test(
