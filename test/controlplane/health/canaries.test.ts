@@ -1,5 +1,4 @@
 import { once } from 'node:events'
-import type { AddressInfo } from 'node:net'
 import { createServer } from 'node:net'
 import t from 'tap'
 import { canaryPeriodMs, startCanaries } from '../../../src/controlplane/health/canaries.ts'
@@ -8,6 +7,7 @@ import { SelfIsolationGuard } from '../../../src/controlplane/health/guard.ts'
 import type { Measurement } from '../../../src/controlplane/health/monitor.ts'
 import { authority } from '../../../src/controlplane/health/probes/connection.ts'
 import { probe } from '../../../src/controlplane/health/probes/probe.ts'
+import { freePort } from '../../support/free-port.ts'
 import { HandClock } from '../timing/hand-clock.ts'
 import { refused, success } from './fixture.ts'
 
@@ -83,9 +83,10 @@ t.test('it is said once when none has ever answered', async (t) => {
 })
 
 t.test('end to end: a canary that can be connected to, and one that can not, tell the checker', async (t) => {
-  const server = createServer((socket) => socket.end()).listen(0, '127.0.0.1')
+  // Nobody else is given it while it is closed.
+  const port = await freePort()
+  const server = createServer((socket) => socket.end()).listen(port, '127.0.0.1')
   await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
   const canary = { host: '127.0.0.1', port }
   const guard = new SelfIsolationGuard<Measurement>({}, [authority('127.0.0.1', port)], canaryPeriodMs)
   const suspicions: (string | null)[] = []

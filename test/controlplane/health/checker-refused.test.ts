@@ -11,7 +11,7 @@ import { closedPort, httpMonitorWith, paperTarget } from './fixture.ts'
 /** Four members of two pools that the store says are up, and that all fail, in one way or another. */
 async function failAtOnce(t: Test, policy: AddressPolicy) {
   const port = await closedPort()
-  const monitor = httpMonitorWith({ intervalMs: 20, timeoutMs: 5_000, fall: 2 })
+  const monitor = httpMonitorWith({ intervalMs: 20, timeoutMs: 60_000, fall: 2 })
   const targets = ['a', 'b', 'c', 'd'].map((member, index): CheckTarget => {
     const pool = index < 2 ? 'web' : 'mail'
     // Another path each: what is probed in the same way is probed once.

@@ -12,6 +12,7 @@ import type {
   ProbeTiming,
   TextExpectation,
 } from '../../../src/controlplane/model/monitor.ts'
+import { freePort } from '../../support/free-port.ts'
 import { anyText, httpDefaults, timingDefaults } from '../model/defaults.ts'
 
 /** What the tests register their clean-up with: a tap test. */
@@ -103,15 +104,8 @@ export function serveBytes(
   })
 }
 
-/** A port of 127.0.0.1 that nobody listens on. */
-export async function closedPort(): Promise<number> {
-  const server = createTcpServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
-}
+/** A port of 127.0.0.1 that nobody listens on, and that the system gives to nobody. */
+export const closedPort = freePort
 
 export const success: ProbeVerdict = { ok: true, durationMs: 1 }
 export const refused: ProbeVerdict = {

@@ -80,6 +80,7 @@ class Reader {
   readonly #whole: boolean
   readonly #quietMs: number
   #quiet: NodeJS.Timeout | undefined
+  #isQuiet: NodeJS.Immediate | undefined
   #look: NodeJS.Timeout | undefined
   #nextLookMs = 0
   /** A look that is wanted behind the one that is under way; null when there is none. */
@@ -108,8 +109,11 @@ class Reader {
     }
     if (this.#wanted !== null) this.#wanted.quiet = false
     if (this.#whole) {
-      clearTimeout(this.#quiet)
-      this.#quiet = setTimeout(() => this.#decide(true), this.#quietMs)
+      this.#endQuiet()
+      this.#quiet = setTimeout(() => {
+        // One more turn: what a stall of this process has left unread is no quiet of the server.
+        this.#isQuiet = setImmediate(() => this.#decide(true))
+      }, this.#quietMs)
     }
     const waitMs = this.#nextLookMs - performance.now()
     if (waitMs <= 0) this.#decide(false)
@@ -125,8 +129,13 @@ class Reader {
   }
 
   close(): void {
-    clearTimeout(this.#quiet)
+    this.#endQuiet()
     clearTimeout(this.#look)
+  }
+
+  #endQuiet(): void {
+    clearTimeout(this.#quiet)
+    clearImmediate(this.#isQuiet)
   }
 
   #decide(quiet: boolean): void {

@@ -1,10 +1,9 @@
-import { once } from 'node:events'
-import type { IncomingMessage } from 'node:http'
-import { Worker } from 'node:worker_threads'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import t from 'tap'
 import { probe } from '../../../../src/controlplane/health/probes/probe.ts'
 import type { ProbeVerdict } from '../../../../src/controlplane/health/verdict.ts'
 import type { HttpMonitor } from '../../../../src/controlplane/model/monitor.ts'
+import { holdTimers } from '../../../support/held-timers.ts'
 import { anyText } from '../../model/defaults.ts'
 import { closedPort, containing, serveBytes, serveHttp, serveTcp, targetAt } from '../fixture.ts'
 
@@ -207,20 +206,13 @@ t.test('a probe ends with its deadline, however slowly a member answers', async 
     t.same(told(verdict), failed('timeout', 'timeout after 70 ms'))
   })
   await t.test('a stall of this process does not count against the member', async (t) => {
-    const server = new Worker(
-      `const { parentPort } = require('node:worker_threads')
-       const server = require('node:http').createServer((request, response) => {
-         parentPort.postMessage('asked')
-         setTimeout(() => response.end('ok'), 20)
-       })
-       server.listen(0, '127.0.0.1', () => parentPort.postMessage(server.address().port))`,
-      { eval: true },
-    )
-    t.teardown(() => server.terminate())
-    const [port] = (await once(server, 'message')) as [number]
+    const deadline = holdTimers(t, 200)
+    const asked = Promise.withResolvers<ServerResponse>()
+    const port = await serveHttp(t, (_request, response) => asked.resolve(response))
     const verdict = probePort(port, { timeoutMs: 200 })
-    await once(server, 'message')
-    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 400)
+    const response = await asked.promise
+    response.end('ok')
+    deadline.end()
     t.same(told(await verdict), passed)
   })
 })

@@ -1,10 +1,12 @@
 import { once } from 'node:events'
 import type { Socket } from 'node:net'
+import { setImmediate as turn } from 'node:timers/promises'
 import { createServer as createTlsServer } from 'node:tls'
 import t from 'tap'
 import { probe } from '../../../../src/controlplane/health/probes/probe.ts'
 import type { ProbeVerdict } from '../../../../src/controlplane/health/verdict.ts'
 import type { TcpMonitor } from '../../../../src/controlplane/model/monitor.ts'
+import { holdTimers } from '../../../support/held-timers.ts'
 import { anyText, tlsDefaults } from '../../model/defaults.ts'
 import { certificate, certificateFolder, withoutOpenssl } from '../certificates.ts'
 import { closedPort, serve, serveTcp, targetOf, timing } from '../fixture.ts'
@@ -113,6 +115,19 @@ t.test('a server that talks without end costs 64 KiB', async (t) => {
   )
 })
 
+t.test('what a stall of this process has left unread is no quiet of the server', async (t) => {
+  const quiet = holdTimers(t, 500)
+  const accepted = Promise.withResolvers<Socket>()
+  const port = await serveTcp(t, accepted.resolve)
+  const verdict = probePort(port, { expect: { ...anyText, contains: '220', lacks: '-ERR' } })
+  const socket = await accepted.promise
+  socket.write('220 ready\r\n')
+  while (quiet.waiting === 0) await turn()
+  socket.write('-ERR\r\n')
+  quiet.end()
+  t.match(await verdict, { failure: 'answer', reason: 'answer contains "-ERR"' })
+})
+
 t.test('a server that says an octet at a time', async (t) => {
   const sockets: Socket[] = []
   const port = await serveTcp(t, (socket) => {
@@ -121,7 +136,6 @@ t.test('a server that says an octet at a time', async (t) => {
     socket.on('close', () => clearInterval(drip))
   })
   for (const expect of [{ contains: 'ok' }, { matches: '^\\.*ok' }, { lacks: 'ok' }, { mismatches: 'ok' }]) {
-    // A quarter of it counts as quiet, which a busy machine must not be.
     const verdict = await probePort(port, { timeoutMs: 1500, expect: { ...anyText, ...expect } })
     t.match(verdict, { failure: 'timeout', reason: /^timeout after 1500 ms/ }, JSON.stringify(expect))
   }
