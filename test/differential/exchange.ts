@@ -6,7 +6,7 @@ import { connect } from 'node:net'
 /** Fits the receive buffer of every server, so that as a rule nothing is lost. */
 const window = 64
 const resendAfterMs = 1000
-const maxSends = 8
+const maxSends = 60
 
 /**
  * Sends each message to a port of 127.0.0.1 over UDP, with its index (mod 65,536) as its ID, again when no response comes.

@@ -299,11 +299,11 @@ t.test('a host is resolved by a resolver on the network', async (t) => {
       changed = Promise.withResolvers()
     },
   })
+  const startMs = performance.now()
   resolver.setHosts(['lb.example.'])
   await resolver.firstRound
   t.match(changes, [{ state: 'fresh', addresses: ['192.0.2.1'] }])
   upstream.says.set('lb.example A', { ttl: 5, data: ['192.0.2.2'] })
-  const startMs = performance.now()
   await changed.promise
   const tookMs = performance.now() - startMs
   t.ok(tookMs > 4_800, `the TTL is followed: ${tookMs} ms`)

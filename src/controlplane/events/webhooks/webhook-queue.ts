@@ -16,7 +16,7 @@
  */
 import { randomUUID } from 'node:crypto'
 import type { Webhook, WebhookStatus } from '../../model/webhook.ts'
-import { pause } from '../../timing/clock.ts'
+import { type Clock, monotonicClock, pause } from '../../timing/clock.ts'
 import type { FailedAttempt } from './attempt.ts'
 import { deliver, type Ways } from './deliver.ts'
 import { messageOf, mostTogether, together } from './formats/formats.ts'
@@ -34,6 +34,8 @@ export interface DeliveryOptions extends Ways {
   readonly onOwnFault?: (reason: string) => void
   /** Waits before the second attempt, the third, ...; a fifth more or less of each, by chance. */
   readonly retryDelaysMs?: readonly number[]
+  /** That of windows and waits; the monotonic one when left out. */
+  readonly clock?: Clock
 }
 
 /** Until the next attempt after one that this host could not make. */
@@ -54,6 +56,7 @@ export interface Delivery {
 
 export class WebhookQueue {
   readonly #options: DeliveryOptions
+  readonly #clock: Clock
   readonly #abort = new AbortController()
   #webhook: Webhook
   /** Bound: `maxQueued`. */
@@ -77,6 +80,7 @@ export class WebhookQueue {
   constructor(webhook: Webhook, options: DeliveryOptions) {
     this.#webhook = webhook
     this.#options = options
+    this.#clock = options.clock ?? monotonicClock
   }
 
   get webhook(): Webhook {
@@ -174,12 +178,12 @@ export class WebhookQueue {
     const { groupMs } = this.#webhook
     if (groupMs === 0 || this.#queue.length >= mostTogether) return
     const { ms, endedAt } = this.#window
-    const goesOn = performance.now() - endedAt < 2 * ms
+    const goesOn = this.#clock.nowMs() - endedAt < 2 * ms
     const windowMs = goesOn ? Math.max(groupMs, Math.min(2 * ms, longestWindowMs)) : groupMs
     this.#isGathering = true
     await this.#wait(windowMs, signal)
     this.#isGathering = false
-    this.#window = { ms: windowMs, endedAt: performance.now() }
+    this.#window = { ms: windowMs, endedAt: this.#clock.nowMs() }
   }
 
   /** One attempt, and the wait after it. */
@@ -276,7 +280,7 @@ export class WebhookQueue {
   async #wait(ms: number, signal: AbortSignal): Promise<void> {
     const changed = new AbortController()
     this.#endWait = () => changed.abort()
-    await pause(ms, AbortSignal.any([signal, changed.signal]))
+    await pause(ms, AbortSignal.any([signal, changed.signal]), this.#clock)
     this.#endWait = undefined
   }
 }

@@ -30,6 +30,18 @@ export interface SharedServerOptions {
   readonly onRefused: (reason: string) => void
   /** Counts what did not work, by a word of `FailureKind`. */
   readonly onFailure: (kind: FailureKind) => void
+  /** How long it may take. */
+  readonly waits?: Waits
+}
+
+/** Each in milliseconds. */
+export interface Waits {
+  /** For a read. */
+  readonly answerMs: number
+  /** For what nobody waits for. */
+  readonly writeMs: number
+  /** From the first packet to the word that it is ready, with TLS and its password. */
+  readonly connectMs: number
 }
 
 export const failureKinds = ['away', 'late', 'refused', 'skipped'] as const
@@ -38,12 +50,7 @@ export type FailureKind = (typeof failureKinds)[number]
 type Client = RedisClientType<Record<string, never>, Record<string, never>, Record<string, never>, 2>
 type CreateClient = typeof import('@redis/client').createClient
 
-/** How long a read waits. */
-const answerMs = 50
-/** How long what nobody waits for may take. */
-const writeMs = 1_000
-/** From the first packet to the word that it is ready, with TLS and its password. */
-const connectMs = 2_000
+const defaultWaits: Waits = { answerMs: 50, writeMs: 1_000, connectMs: 2_000 }
 const firstPauseMs = 500
 const longestPauseMs = 30_000
 const betweenWordsMs = 60_000
@@ -57,6 +64,7 @@ const prefix = 'pooldns:1'
 
 export class SharedServer implements SharedTier {
   readonly #options: SharedServerOptions
+  readonly #waits: Waits
   #ready: Client | null = null
   /** The last that was given up: it goes once, whatever it says afterwards. */
   #lost: Client | null = null
@@ -74,6 +82,7 @@ export class SharedServer implements SharedTier {
   /** Begins to connect. */
   constructor(options: SharedServerOptions) {
     this.#options = options
+    this.#waits = options.waits ?? defaultWaits
     void this.#connect()
   }
 
@@ -87,7 +96,7 @@ export class SharedServer implements SharedTier {
     const name = nameOf(key)
     // Both leave in one packet.
     const asked = Promise.all([client.sendCommand<Buffer | null>(['GET', name], asOctets), client.pTTL(name)])
-    const answer = await this.#within(answerMs, client, asked)
+    const answer = await this.#within(this.#waits.answerMs, client, asked)
     if (answer === null) return null
     this.#works()
     const [octets, leftMs] = answer
@@ -104,7 +113,7 @@ export class SharedServer implements SharedTier {
     }
     this.#waitingOctets += octets.length
     const done = client.set(nameOf(key), octets, { expiration: { type: 'PX', value: lifeMs } })
-    void this.#within(writeMs, client, done).finally(() => {
+    void this.#within(this.#waits.writeMs, client, done).finally(() => {
       this.#waitingOctets -= octets.length
     })
   }
@@ -122,6 +131,7 @@ export class SharedServer implements SharedTier {
     const { createClient, ErrorReply } = await import('@redis/client')
     if (this.#stopped) return
     this.#isReply = (error) => error instanceof ErrorReply
+    const { connectMs } = this.#waits
     const client = this.#makeClient(createClient)
     const late = setTimeout(() => this.#lose(client, notWithin(connectMs), 'late'), connectMs)
     try {
@@ -146,7 +156,7 @@ export class SharedServer implements SharedTier {
         host,
         port,
         ...(tls ? { tls: true as const, ...(isIP(host) === 0 ? { servername: host } : {}) } : {}),
-        connectTimeout: connectMs,
+        connectTimeout: this.#waits.connectMs,
         reconnectStrategy: false,
       },
       ...(username === null ? {} : { username }),

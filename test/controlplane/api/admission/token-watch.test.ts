@@ -3,12 +3,12 @@ import { once } from 'node:events'
 import { type ClientRequest, type IncomingMessage, request } from 'node:http'
 import t from 'tap'
 import { sql } from '../../../../schema/drizzle.ts'
+import type { HttpLimits } from '../../../../src/controlplane/api/admission/limits.ts'
 import { TokenWatch } from '../../../../src/controlplane/api/admission/token-watch.ts'
-import type { ApiContext } from '../../../../src/controlplane/api/context.ts'
 import type { TokenScope } from '../../../../src/controlplane/model/token.ts'
 import { Database } from '../../../../src/controlplane/store/database.ts'
 import { createToken, revokeToken } from '../../../../src/controlplane/store/tokens.ts'
-import { patience } from '../../../support/patience.ts'
+import { patience, patienceMs } from '../../../support/patience.ts'
 import { startPostgres } from '../../../support/postgres.ts'
 import { HandClock } from '../../timing/hand-clock.ts'
 import { adminToken, type Harness, startHarness } from '../fixture.ts'
@@ -20,9 +20,11 @@ t.teardown(() => postgres.stop())
 const create = (database: Database, name: string, scopes: readonly TokenScope[]) =>
   database.record((tx) => createToken(tx, name, scopes))
 
-/** A zone of 20 MB, more than the sockets of both sides hold. */
-async function startWithLargeZone(options: Partial<ApiContext> = {}): Promise<Harness> {
-  const harness = await startHarness(await postgres.createDatabase(), options)
+/** A zone of 20 MB, more than the sockets of both sides hold. Nobody is ended for not reading it. */
+async function startWithLargeZone(httpLimits: Partial<HttpLimits> = {}): Promise<Harness> {
+  const harness = await startHarness(await postgres.createDatabase(), {
+    httpLimits: { stalledMs: patienceMs, ...httpLimits },
+  })
   await harness.call('PUT', '/v1/zones/large.test', {
     soa: { mname: 'ns1.example.net.', rname: 'h.example.net.' },
     rrsets: [{ name: '@', type: 'NS', data: ['ns1.example.net.'] }],
@@ -102,7 +104,7 @@ t.test('a hint is enough, from this process and from another one', async (t) => 
 
 t.test('an export to a client that does not read ends with its token', async (t) => {
   const exports = { places: 1, byHolder: 1, keptForWriters: 0, keptForAdmin: 0, patienceMs: 0 }
-  await using harness = await startWithLargeZone({ httpLimits: { exports } })
+  await using harness = await startWithLargeZone({ exports })
   const reader = await create(harness.database, 'reader', ['read'])
   const { response } = await exportSlowly(harness, reader)
   t.equal(response.statusCode, 200)

@@ -216,12 +216,10 @@ t.test('short bodies that come slowly hold up nobody', async (t) => {
   })
   t.teardown(() => slow.forEach((request) => void request.destroy()))
   await Promise.all(slow.map((request) => once(request, 'continue')))
-  const signal = AbortSignal.timeout(5_000)
   const reply = await fetch(`${harness.origin}/v1/feeds/${feed}/rows`, {
     method: 'POST',
     headers,
     body: 'time_instant,id_entity,a\n2026-01-01,e,1\n',
-    signal,
   })
   t.match(await reply.json(), { rows: 1, changed: 1 })
 })

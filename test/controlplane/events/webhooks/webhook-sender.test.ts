@@ -1,4 +1,5 @@
 import { createHmac } from 'node:crypto'
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { once } from 'node:events'
 import { createServer } from 'node:net'
 import t, { type Test } from 'tap'
@@ -11,6 +12,7 @@ import { WebhookSender } from '../../../../src/controlplane/events/webhooks/webh
 import { addressPolicy } from '../../../../src/controlplane/health/probes/address-policy.ts'
 import type { Event } from '../../../../src/controlplane/model/event.ts'
 import type { Webhook, WebhookStatus } from '../../../../src/controlplane/model/webhook.ts'
+import { holdTimers } from '../../../support/held-timers.ts'
 import { startReceiver } from './receiver.ts'
 
 const key = Buffer.alloc(32, 7)
@@ -24,7 +26,7 @@ const webhook = (url: string, change: Partial<Webhook> = {}): Webhook => ({
   groupMs: 0,
   kinds: null,
   pools: null,
-  timeoutMs: 5000,
+  timeoutMs: 60_000,
   ...change,
 })
 
@@ -193,8 +195,18 @@ t.test('a redirect is not followed', async (t) => {
 })
 
 t.test('a receiver that hangs is given up at the timeout', async (t) => {
+  const deadlines = holdTimers(t, 200)
+  const answered = 'http.client.response.finish'
   await using receiver = await startReceiver((response, nth) => {
-    if (nth === 1) response.writeHead(200).write('begins')
+    if (nth === 0) deadlines.end()
+    if (nth === 1) {
+      const hear = () => {
+        unsubscribe(answered, hear)
+        deadlines.end()
+      }
+      subscribe(answered, hear)
+      response.writeHead(200).write('begins')
+    }
     if (nth === 2) response.writeHead(200).end('x'.repeat(1_000_000))
     if (nth === 3) response.destroy()
   })
@@ -223,7 +235,7 @@ t.test('interim responses without end are none that are waited for', async (t) =
   t.teardown(() => server.close())
   const { port } = server.address() as { port: number }
   const sending = startSending(t, { retryDelaysMs: [] })
-  sending.set(webhook(`http://127.0.0.1:${port}`, { timeoutMs: 60_000 }))
+  sending.set(webhook(`http://127.0.0.1:${port}`))
   sending.send('a')
   await sending.outcome(1)
   t.match(sending.status(), { failed: 1, lastError: { reason: 'more than 8 interim responses' } })
@@ -298,7 +310,7 @@ t.test('a full queue drops the oldest that was not tried yet', async (t) => {
     response.writeHead(200).end()
   })
   const sending = startSending(t)
-  sending.set(webhook(receiver.url, { timeoutMs: 60_000 }))
+  sending.set(webhook(receiver.url))
   sending.send('first')
   await receiver.count(1)
   sending.send(...Array.from({ length: maxQueued + 2 }, (_, i) => `m${i}`))
@@ -382,7 +394,7 @@ t.test('a change takes what waits along; an end takes it away', async (t) => {
 t.test('a stop ends what is under way at once', async (t) => {
   await using receiver = await startReceiver(() => undefined)
   const sending = startSending(t)
-  sending.set(webhook(receiver.url, { timeoutMs: 60_000 }))
+  sending.set(webhook(receiver.url))
   sending.send('a', 'b')
   await receiver.count(1)
   await sending.sender.stop()

@@ -150,11 +150,13 @@ t.test('what it costs the checker', async (t) => {
   const { recorder, clock } = setUp()
   const keys = Array.from({ length: 10_000 }, (_, nth) => ({ pool: 'web', member: `m${nth}` }))
   const verdict = { ok: true, durationMs: 10 }
-  const startedAt = performance.now()
+  const before = process.threadCpuUsage()
   for (let round = 0; round < 20; round++) {
     for (const key of keys) recorder.add(key, verdict)
   }
-  const micros = ((performance.now() - startedAt) * 1000) / (20 * keys.length)
+  // Of CPU, of which a busy machine takes no more.
+  const { user, system } = process.threadCpuUsage(before)
+  const micros = (user + system) / (20 * keys.length)
   t.comment(`${micros.toFixed(2)} us a probe`)
   t.ok(micros < 50)
   t.equal(clock.nowMs(), 0)

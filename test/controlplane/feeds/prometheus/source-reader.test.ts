@@ -8,6 +8,7 @@ import type { Feed } from '../../../../src/controlplane/model/feed.ts'
 import { Database } from '../../../../src/controlplane/store/database.ts'
 import { readSourceStates } from '../../../../src/controlplane/store/feed-sources.ts'
 import { getFeed, putFeed, type StoredFeed } from '../../../../src/controlplane/store/feeds.ts'
+import { holdTimers } from '../../../support/held-timers.ts'
 import { temporaryDataFolder } from '../../../support/kept.ts'
 import { patience } from '../../../support/patience.ts'
 import { startPostgres } from '../../../support/postgres.ts'
@@ -16,8 +17,12 @@ import { put } from '../../store/suite/samples.ts'
 const postgres = await startPostgres()
 t.teardown(() => postgres.stop())
 
-/** Answers like a Prometheus, as long as `series` is not null. */
+/** Of a request. */
+const timeoutMs = 999
+
+/** Answers like a Prometheus, as long as `series` is not null. No request is given up, however busy the machine is. */
 async function startApi(t: Test) {
+  holdTimers(t, timeoutMs)
   const api = { series: [['a', '1']] as [string, string][] | null, asked: [] as string[], origin: '' }
   const server = createServer((request, response) => {
     api.asked.push(`${request.headers['x-node']}`)
@@ -46,7 +51,7 @@ const feedOf = (prometheus: string, everyMs: number): Feed => ({
     prometheus,
     query: 'up',
     everyMs,
-    timeoutMs: 1000,
+    timeoutMs,
     entity: '{instance}',
     column: null,
     headers: [],
