@@ -30,6 +30,8 @@ import { patience } from '../../support/patience.ts'
 import { quietSources } from '../../telemetry/metrics/sources.ts'
 
 export const adminToken = 'admin-token-of-the-tests'
+/** How long a stop waits for requests in work. */
+export const stopGraceMs = 5000
 
 export interface Reply {
   readonly status: number
@@ -217,7 +219,7 @@ export async function startHarness(
     toolsPerMinute: 10_000,
     ...options,
   }
-  const api = await startApi(context, { host: '127.0.0.1', port }, 5000)
+  const api = await startApi(context, { host: '127.0.0.1', port }, stopGraceMs)
   const origin = `http://127.0.0.1:${api.port}`
   const conforms = await openapiOracle(origin)
   const send: Harness['send'] = async (method, path, text, headers) => {

@@ -51,7 +51,7 @@ export class HandClock implements Clock {
 }
 
 /** Whether a promise has not settled by the next turn of the event loop. */
-export async function isPending(promise: Promise<unknown>): Promise<boolean> {
+export async function isPending(promise: PromiseLike<unknown>): Promise<boolean> {
   return await Promise.race([promise.then(() => false), turn().then(() => true)])
 }
 

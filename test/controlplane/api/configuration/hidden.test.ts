@@ -164,9 +164,11 @@ t.test('the log of requests says who asked, and why somebody was refused', async
   await call('PUT', '/v1/zones/f', {}, { token: reader })
   const weak = await logged((each) => each.path === '/v1/zones/f')
   t.match(weak, { status: 403, actor: 'token:reader', refusal: 'forbidden', client: '127.0.0.1' })
-  for (let i = 0; i < 60; i++) await call('GET', `/v1/pools/p${i}`, undefined, { token: 'wrong' })
-  t.match(await logged((each) => each.path === '/v1/pools/p59'), {
-    status: 429,
-    refusal: 'too-many-requests',
-  })
+  // While a busy machine makes them, some are given back.
+  let path = ''
+  for (let nth = 1, status = 0; status !== 429; nth++) {
+    path = `/v1/pools/p${nth}`
+    status = (await call('GET', path, undefined, { token: 'wrong' })).status
+  }
+  t.match(await logged((each) => each.path === path), { status: 429, refusal: 'too-many-requests' })
 })
