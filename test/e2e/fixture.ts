@@ -16,6 +16,23 @@ export async function put(daemon: DaemonProcess, path: string, json: unknown): P
   if (response.headers.get('pooldns-published') === 'pending') await serves(daemon, revisionOf(response))
 }
 
+/**
+ * PUTs an override that ends by itself in a moment, and again when the moment was over before the server had read of it.
+ *
+ * @returns when it ends
+ */
+export async function putEndingSoon(daemon: DaemonProcess, path: string, override: object): Promise<Date> {
+  for (;;) {
+    const until = new Date(Date.now() + 1000)
+    const json = { ...override, until: until.toISOString() }
+    const response = await daemon.request(path, { method: 'PUT', json })
+    if (response.ok) return until
+    const said = await response.text()
+    if (response.status !== 400 || until.getTime() > Date.now())
+      throw new Error(`PUT ${path}: ${response.status} ${said}`)
+  }
+}
+
 const revisionOf = (response: Response) => Number(response.headers.get('etag')!.replaceAll('"', ''))
 
 /** Waits until the node answers by a revision, or a later one. */
@@ -63,6 +80,13 @@ export async function startBackend(identity?: { key: Buffer; cert: Buffer }): Pr
   return backend
 }
 
+/**
+ * Probes that find soon what fails, and take nobody for failed who is only slow: what answers with a failure is asked again at once, and has
+ * failed often enough in less than a second; what does not answer at all, as this process may not for some seconds of a busy machine, has
+ * a second each time.
+ */
+export const timing = { interval: '1s', timeout: '1s', recheck: '20ms', rise: 1, fall: 20 }
+
 /** Zone example.test with a service `www` on a pool of one member for each backend: 192.0.2.1, 192.0.2.2, ... */
 export async function putService(
   daemon: DaemonProcess,
@@ -72,10 +96,7 @@ export async function putService(
   monitor: Record<string, unknown> = {},
 ): Promise<void> {
   await put(daemon, '/v1/zones/example.test', { soa, rrsets: [{ name: '@', type: 'NS', data: ['ns1'] }] })
-  await put(daemon, '/v1/monitors/web', {
-    ...{ interval: '1s', timeout: '1s', recheck: '50ms', rise: 1, fall: 2 },
-    ...monitor,
-  })
+  await put(daemon, '/v1/monitors/web', { ...timing, ...monitor })
   const members = Object.fromEntries(
     backends.map(({ port }, index) => [
       `m${index + 1}`,

@@ -5,7 +5,7 @@ import { freePort } from '../support/free-port.ts'
 import { startPostgres } from '../support/postgres.ts'
 import { startUpstream } from '../support/upstream.ts'
 import { ask, askUntil } from './ask.ts'
-import { put, startBackend } from './fixture.ts'
+import { eventually, put, startBackend, timing } from './fixture.ts'
 import { lb, memberStatus, startResolving, zone } from './host-fixture.ts'
 
 const postgres = await startPostgres()
@@ -29,14 +29,17 @@ t.test('hosts are probed at their addresses', async (t) => {
   await using daemon = await startResolving(upstream, await postgres.createDatabase())
   const { dns } = daemon
   await put(daemon, '/v1/zones/example.test', zone)
-  const monitor = { port: backend.port, interval: '1s', timeout: '1s', recheck: '50ms', rise: 1, fall: 2 }
-  await put(daemon, '/v1/monitors/web', monitor)
+  await put(daemon, '/v1/monitors/web', { port: backend.port, ...timing })
   const members = { lb: { host: lb }, nx: { host: 'nx.provider.example' }, spare: { address: '127.0.0.9' } }
   await put(daemon, '/v1/pools/web', { monitor: 'web', members })
   await put(daemon, '/v1/services/example.test', { pools: ['web'] })
 
   await askUntil(dns, 'example.test', ['127.0.0.1'])
+  // One that nothing is known of yet is answered, too.
+  const isUp = () => eventually(async () => ((await memberStatus(daemon)).state === 'up' ? true : undefined))
+  await isUp()
   t.match(await memberStatus(daemon), { state: 'up', reason: 'answered as expected' })
+  await eventually(async () => ((await memberStatus(daemon, 'nx')).state === 'down' ? true : undefined))
   t.match(await memberStatus(daemon, 'nx'), {
     state: 'down',
     reason: 'not resolved',
@@ -52,6 +55,7 @@ t.test('hosts are probed at their addresses', async (t) => {
 
   upstream.says.set(`${lb} A`, { ttl: 60, data: ['127.0.0.2'] })
   await askUntil(dns, 'example.test', ['127.0.0.2'])
+  await isUp()
   t.match(await memberStatus(daemon), { state: 'up', resolution: { addresses: ['127.0.0.2'] } })
   t.equal(hosts[0], `${lb}:${backend.port}`, 'asked by its name')
 })
@@ -77,7 +81,6 @@ t.test('a host with several addresses is probed at each, and answered with those
   await using daemon = await startResolving(upstream, await postgres.createDatabase(), { env })
   const { dns } = daemon
   await put(daemon, '/v1/zones/example.test', zone)
-  const timing = { interval: '1s', timeout: '1s', rise: 1, fall: 1 }
   await put(daemon, '/v1/monitors/web', { port, ...timing })
   await put(daemon, '/v1/pools/web', { monitor: 'web', unknown: 'down', members: { lb: { host: lb } } })
   await put(daemon, '/v1/services/www.example.test', { pools: ['web'], ttl: 5 })

@@ -33,9 +33,17 @@ t.test('an apex on a host member follows the host, through failures', async (t) 
   t.same((await ask(dns, 'example.test', 'NS')).answers, ['ns1.example.test'], 'beside NS')
   t.equal((await ask(dns, 'example.test', 'SOA')).answers.length, 1, 'and SOA')
   t.match(await ask(dns, 'example.test', 'TXT'), { rcode: 'NOERROR', answers: [] })
-  const ttl = await ttlOf(daemon)
-  t.ok(ttl !== undefined && ttl >= 1 && ttl <= 5, `what is left of 5 s: ${ttl}`)
-  t.match(await memberStatus(daemon), { state: 'up', resolution: { state: 'fresh', error: null } })
+  // Unless nobody came to ask the resolver again in time, which is told by another TTL.
+  const ttl = await eventually(async () => {
+    const left = await ttlOf(daemon)
+    return left !== undefined && left <= 5 ? left : undefined
+  })
+  t.ok(ttl >= 1, `what is left of 5 s: ${ttl}`)
+  const fresh = await eventually(async () => {
+    const status = await memberStatus(daemon)
+    return status.resolution?.state === 'fresh' ? status : undefined
+  })
+  t.match(fresh, { state: 'up', resolution: { state: 'fresh', error: null } })
 
   upstream.says.set(`${lb} A`, { ttl: 5, data: ['192.0.2.3'] })
   await askUntil(dns, 'example.test', ['192.0.2.3'])

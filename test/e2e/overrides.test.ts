@@ -5,7 +5,7 @@ import t from 'tap'
 import { type DaemonProcess, startDaemonProcess } from '../support/daemon.ts'
 import { startPostgres } from '../support/postgres.ts'
 import { ask, askUntil } from './ask.ts'
-import { eventually, put, soa } from './fixture.ts'
+import { eventually, put, putEndingSoon, soa } from './fixture.ts'
 
 const postgres = await startPostgres()
 t.teardown(() => postgres.stop())
@@ -88,14 +88,10 @@ t.test('overrides end by themselves, and the more exact one goes first', async (
   const { dns } = daemon
   await putService(daemon, 5)
   const from = daemon.lines.length
-  const until = new Date(Date.now() + 1000)
-  await put(daemon, '/v1/pools/web-eu/override', {
-    state: 'down',
-    reason: 'short',
-    until: until.toISOString(),
-  })
+  await put(daemon, '/v1/pools/web-eu/override', { state: 'down' })
   await put(daemon, '/v1/pools/web-eu/members/fra-2/override', { state: 'up' })
   t.same((await ask(dns, name)).answers, ['192.0.2.2'])
+  const until = await putEndingSoon(daemon, '/v1/pools/web-eu/override', { state: 'down', reason: 'short' })
   await askUntil(dns, name, all)
   t.ok(Date.now() >= until.getTime())
   t.match(await daemon.line(({ what }) => what === 'expired', { from }), {

@@ -33,10 +33,13 @@ t.test('a node that has nothing to do hardly asks the database anything', async 
     return count() - before <= 2 * mostPerSecond || undefined
   })
   const from = postgres.log.length
+  const begunMs = performance.now()
   await delay(windowMs)
   const asked = postgres.log.slice(from)
+  // This process may have come to it much later.
+  const seconds = (performance.now() - begunMs) / 1000
   const number = asked.match(statements)?.length ?? 0
   t.ok(number >= windowMs / 5000, 'it looks all the same')
-  t.ok(number <= (mostPerSecond * windowMs) / 1000, `${number} statements: ${asked.slice(-3000)}`)
+  t.ok(number <= mostPerSecond * seconds, `${number} statements in ${seconds} s: ${asked.slice(-3000)}`)
   await put(daemon, '/v1/pools/two', { members: { a: { address: '192.0.2.2' } } })
 })

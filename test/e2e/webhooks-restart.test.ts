@@ -64,6 +64,7 @@ for (const signal of ['SIGTERM', 'SIGKILL'] as const) {
     await prepare(first, receiver.url)
     await drain(first, 'a')
     await drain(first, 'b')
+    await receiver.count(1)
     if (signal === 'SIGKILL') await stored(url, 2)
     first.signal(signal)
     await first.exited
