@@ -110,9 +110,9 @@ t.test('one node', async (t) => {
   await t.test('the first after its time asks it again', async (t) => {
     const newest = '/v1/events?kind=override&pool=two'
     t.equal(await outcome(daemon, newest), 'MISS')
-    t.equal(await outcome(daemon, newest), 'HIT')
-    await eventually(async () => ((await outcome(daemon, newest)) === 'MISS' ? true : undefined))
-    t.equal(await outcome(daemon, newest), 'HIT')
+    // Two may be further apart than that time.
+    for (const wanted of ['HIT', 'MISS', 'HIT'])
+      await eventually(async () => ((await outcome(daemon, newest)) === wanted ? true : undefined))
   })
 
   await t.test('nobody gets what another token was shown', async (t) => {
@@ -130,6 +130,8 @@ t.test('one node', async (t) => {
       const { items } = JSON.parse(text) as { items: { pool: string }[] }
       return [headers.get('x-cache'), ...items.map(({ pool }) => pool)]
     }
+    // What was read before may be too old by now.
+    await read(daemon, path)
     t.same(await poolsOf(all), ['HIT', 'two', 'one'], 'with what the admin has read')
     t.same(await poolsOf(limited), ['MISS', 'one'])
     t.same(await poolsOf(limited), ['HIT', 'one'])
@@ -267,10 +269,18 @@ const rows = `time_instant,id_entity,so2,no2,co,o3,pm10,pm2_5
 2020-01-01 00:15:00.00000, aq_salvia, 6.9, , 0.1, 48.5, 20, 9
 `
 
-/** Declares the feed, kept for so long, and gives it its rows. */
-async function loadAirQuality(daemon: DaemonProcess, cache: string): Promise<void> {
+/** Declares the feed, whose rows are kept for so long. */
+async function declareAirQuality(daemon: DaemonProcess, cache: string): Promise<void> {
   const columns = ['so2', 'no2', 'co', 'o3', 'pm10', 'pm2_5'].map((name) => [name, {}])
   await put(daemon, '/v1/feeds/air_quality', { columns: Object.fromEntries(columns), cache })
+}
+
+/** As long as a test takes, whatever it runs on. */
+const long = '1h'
+
+/** Declares the feed, kept for long, and gives it its rows. */
+async function loadAirQuality(daemon: DaemonProcess): Promise<void> {
+  await declareAirQuality(daemon, long)
   const post = { method: 'POST', headers: { 'content-type': 'text/csv' }, body: rows }
   const response = await daemon.request('/v1/feeds/air_quality/rows', post)
   t.match([response.status, await response.json()], [200, { rows: 2, changed: 2 }])
@@ -284,12 +294,12 @@ t.test('rows of a feed', async (t) => {
   await using daemon = await startDaemonProcess({
     env: { DATABASE_URL: await postgres.createDatabase(told) },
   })
-  await loadAirQuality(daemon, '2s')
+  await loadAirQuality(daemon)
   for (const path of [inJson, inCsv]) {
     const first = await read(daemon, path)
     t.equal(first.status, 200)
     t.equal(first.headers.get('x-cache'), 'MISS', path)
-    t.equal(first.headers.get('cache-control'), 'private, max-age=2')
+    t.equal(first.headers.get('cache-control'), 'private, max-age=3600')
     t.match(first.text, /6\.80117094260474\b/)
     const statements = await asked(postgres, ofRows)
     t.ok(statements > 0)
@@ -300,8 +310,10 @@ t.test('rows of a feed', async (t) => {
     const etag = second.headers.get('etag')!
     t.equal((await read(daemon, path, { 'if-none-match': etag })).status, 304)
     t.equal(await asked(postgres, ofRows), statements, `${path}: what is kept costs no SQL`)
+    await declareAirQuality(daemon, '1s')
     await eventually(async () => ((await outcome(daemon, path)) === 'MISS' ? true : undefined))
     t.ok((await asked(postgres, ofRows)) > statements)
+    await declareAirQuality(daemon, long)
   }
   t.not((await read(daemon, inJson)).headers.get('etag'), (await read(daemon, inCsv)).headers.get('etag'))
   t.equal(
@@ -356,7 +368,7 @@ t.test('rows of a feed', async (t) => {
     await postgres.kill()
     const path = '/v1/feeds/quick?limit=3'
     await eventually(async () => ((await read(daemon, path)).status === 503 ? true : undefined))
-    t.match(['HIT', 'STALE'], [await outcome(daemon, '/long')])
+    t.match(await outcome(daemon, '/long'), /^(?:HIT|STALE)$/)
     await postgres.restart()
   })
 })
@@ -367,18 +379,21 @@ t.test('rows of a feed, by two nodes that share a server', { skip }, async (t) =
   const env = { DATABASE_URL: await postgres.createDatabase(told), POOLDNS_CACHE_URL: redis.url }
   await using one = await startDaemonProcess({ env })
   await using two = await startDaemonProcess({ env })
-  await loadAirQuality(one, '2s')
-  await eventually(async () => ((await read(two, inJson)).status === 200 ? true : undefined))
+  await loadAirQuality(one)
+  // By something else than is asked for below, of which nobody has anything yet.
+  await eventually(async () => ((await read(two, `${inJson}?limit=9`)).status === 200 ? true : undefined))
   const nodes = [one, two]
   for (const path of [inJson, inCsv]) {
-    // Both have what is old, or nothing.
-    await eventually(async () => ((await outcome(one, path)) === 'MISS' ? true : undefined))
     const first = await read(one, path)
+    t.equal(first.headers.get('x-cache'), 'MISS')
     const statements = await asked(postgres, ofRows)
     await eventually(async () => ((await outcome(two, path)) === 'HIT' ? true : undefined))
     const second = await read(two, path)
     t.equal(second.text, first.text)
-    t.ok((await asked(postgres, ofRows)) - statements <= 4, 'at most once more, when it was too old by then')
+    t.ok(
+      (await asked(postgres, ofRows)) - statements <= 4,
+      'at most once more, when the server took too long',
+    )
   }
   let reads = 0
   const statuses = new Set<number>()

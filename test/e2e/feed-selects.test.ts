@@ -160,6 +160,8 @@ t.test('a row that one node is told steers the others, and goes on while the dat
   const back = [one, two].map((node) => node.line(({ msg }) => msg === 'the database is available'))
   await own.restart()
   await Promise.all(back)
+  // What it comes to is there until it is seen.
+  await put(two, '/v1/pools/web/members/b', { address: b, weight: weight('1h') })
   await push(two, { b: { free: 200 } })
   await Promise.all([one, two].map(({ dns }) => shared(t, dns, 'www', { [a]: 3, [b]: 2, [c]: 1 })))
   const events = await eventually(async () => {

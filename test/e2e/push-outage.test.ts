@@ -6,6 +6,7 @@ import { askUntil } from './ask.ts'
 import { eventually, put, soa } from './fixture.ts'
 
 const name = 'www.example.test'
+const shortly = '30s'
 
 interface Status {
   readonly state: string
@@ -44,7 +45,8 @@ const report = (daemon: DaemonProcess, pool: string, body: object) =>
 async function configure(daemon: DaemonProcess): Promise<void> {
   await put(daemon, '/v1/zones/example.test', { soa, rrsets: [{ name: '@', type: 'NS', data: ['ns1'] }] })
   await put(daemon, '/v1/monitors/hourly', { type: 'push', ttl: '1h' })
-  await put(daemon, '/v1/monitors/often', { type: 'push', ttl: '10s' })
+  // Time enough for a busy machine to lose the database before it is over.
+  await put(daemon, '/v1/monitors/often', { type: 'push', ttl: shortly })
   await put(daemon, '/v1/monitors/always', { type: 'static', state: 'up' })
   // A report may be a part of what a member is judged by.
   await put(daemon, '/v1/monitors/both', { type: 'composite', monitors: ['always', 'hourly'] })
@@ -78,7 +80,7 @@ t.test('reports do not run out while a newer one could not have come', async (t)
   // Again until both have heard of it, however busy the machine is: from then on there is most of the time left.
   await eventually(async () => {
     await report(told, 'quick', { reason: 'queue is short', weight: 12.5 })
-    await report(told, 'mixed', { reason: 'disk has room', ttl: '10s' })
+    await report(told, 'mixed', { reason: 'disk has room', ttl: shortly })
     const heard = await Promise.all(
       both.flatMap((daemon) => [known(daemon, 'quick'), known(daemon, 'mixed')]),
     )
