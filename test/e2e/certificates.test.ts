@@ -7,7 +7,7 @@ import { certificate, certificateFolder, withoutOpenssl } from '../controlplane/
 import { type DaemonProcess, startDaemonProcess } from '../support/daemon.ts'
 import { startPostgres } from '../support/postgres.ts'
 import { askUntil } from './ask.ts'
-import { eventually, put, putService, startBackend } from './fixture.ts'
+import { eventually, put, putService, startBackend, timing } from './fixture.ts'
 
 const postgres = await startPostgres()
 t.teardown(() => postgres.stop())
@@ -69,10 +69,7 @@ t.test(
     const tls = { ca, serverName: tlsName, minDaysLeft: 7, warnDaysLeft: 14 }
     const monitor = (more: object = {}) => ({
       type: 'https',
-      interval: '1s',
-      timeout: '1s',
-      rise: 1,
-      fall: 2,
+      ...timing,
       tls: { ...tls, ...more },
     })
     const firstRun = async (): Promise<void> => {

@@ -6,7 +6,7 @@ import { startDaemonProcess } from '../support/daemon.ts'
 import { freePort } from '../support/free-port.ts'
 import { startPostgres } from '../support/postgres.ts'
 import { ask, askUntil } from './ask.ts'
-import { eventually, put, soa } from './fixture.ts'
+import { eventually, put, soa, timing } from './fixture.ts'
 
 const name = 'www.example.test'
 const port = await freePort()
@@ -36,7 +36,7 @@ t.teardown(async () => {
 })
 const { dns } = daemon
 await put(daemon, '/v1/zones/example.test', { soa, rrsets: [{ name: '@', type: 'NS', data: ['ns1'] }] })
-await put(daemon, '/v1/monitors/web', { port, interval: '1s', timeout: '1s', rise: 1, fall: 1 })
+await put(daemon, '/v1/monitors/web', { port, ...timing })
 
 /** What nothing measures: overrides alone say who is down. */
 const free = (members: object, settings: object = {}) => ({ members, ...settings })

@@ -8,7 +8,7 @@ import { startPostgres } from '../support/postgres.ts'
 import { processOf } from '../support/processes.ts'
 import { ask, askUntil } from './ask.ts'
 import { askAllTheTime, losesNothing, name, putMember, startServer } from './asked-server.ts'
-import { eventually, put, startBackend } from './fixture.ts'
+import { eventually, put, startBackend, timing } from './fixture.ts'
 
 const postgres = await startPostgres()
 t.teardown(() => postgres.stop())
@@ -29,13 +29,15 @@ async function kept(daemon: DaemonProcess, address: string): Promise<void> {
   })
 }
 
-/** Kills the control plane once the snapshot is what `place` makes of it, which nobody writes meanwhile. */
+/** Kills the control plane once the snapshot is what `place` makes of it, which nobody writes meanwhile, and nobody starts the next one. */
 async function killControl(daemon: DaemonProcess, place = async () => {}): Promise<number> {
   const pid = processOf(daemon, 'control')
   const from = daemon.lines.length
-  process.kill(pid, 'SIGSTOP')
+  const stopped = [daemon.pid, pid]
+  for (const each of stopped) process.kill(each, 'SIGSTOP')
   await place()
   process.kill(pid, 'SIGKILL')
+  process.kill(daemon.pid, 'SIGCONT')
   return from
 }
 
@@ -94,7 +96,7 @@ t.test(
     for (const backend of backends) ended.use(backend)
     const debug = { POOLDNS_LOG_LEVEL: 'debug' }
     await using daemon = await startServer(await postgres.createDatabase(), { env: debug })
-    await put(daemon, '/v1/monitors/web', { interval: '1s', timeout: '1s', rise: 1, fall: 1 })
+    await put(daemon, '/v1/monitors/web', timing)
     const [probed, other] = backends.map(({ port }, index) => ({
       address: `192.0.2.${7 + index}`,
       probe: { address: '127.0.0.1', port },
