@@ -20,7 +20,7 @@ import { mmdbFile } from '../support/mmdb-writer.ts'
 import { missingPrograms, type Program, startProgram } from '../support/program.ts'
 import { ask, type Server } from './ask.ts'
 import { askFor, networkOf } from './client.ts'
-import { eventually } from './fixture.ts'
+import { eventually, timing } from './fixture.ts'
 import { sharesOf } from './shares.ts'
 
 const configurations = fileURLToPath(new URL('../commands/convert/', import.meta.url))
@@ -94,9 +94,11 @@ async function pooldns(args: readonly string[], env: Record<string, string> = {}
 async function startConverted(t: Test, args: readonly string[]): Promise<DaemonProcess> {
   const converted = await pooldns(['convert', ...args])
   t.equal(converted.code, 3, 'each of these configurations has something that is left out')
+  // A host that is only slow, as this process may be, is none that fails.
   const document = converted.stdout
-    .replaceAll(/interval: \d+s/g, 'interval: 200ms')
-    .replaceAll(/timeout: \d+m?s/g, 'timeout: 200ms')
+    .replaceAll(/interval: \d+s/g, `interval: ${timing.interval}`)
+    .replaceAll(/timeout: \d+m?s/g, `timeout: ${timing.timeout}\n    recheck: ${timing.recheck}`)
+    .replaceAll(/fall: \d+/g, `fall: ${timing.fall}`)
   t.match(await pooldns(['check', '-f', '-'], {}, converted.stdout), { code: 0 })
   const daemon = await startDaemonProcess({
     env: { POOLDNS_LOCATION_DATABASES: database, POOLDNS_GUARD: 'off' },
@@ -213,25 +215,34 @@ async function eachIs(
 
 const queries = 1_000
 
-/** The shares are these, within six standard deviations, at both. */
+/** What is wrong with shares that are to be these, within six standard deviations; null when nothing is. */
+function otherShares(
+  found: ReadonlyMap<string, number>,
+  shares: Readonly<Record<string, number>>,
+): string | null {
+  const total = Object.values(shares).reduce((sum, share) => sum + share, 0)
+  const wrong = [...new Set([...found.keys(), ...Object.keys(shares)])].filter((answer) => {
+    const share = (shares[answer] ?? 0) / total
+    const bound = 6 * Math.sqrt((share * (1 - share)) / queries)
+    return !found.has(answer) || Math.abs(found.get(answer)! - share) > bound
+  })
+  return wrong.length === 0 ? null : `${wrong.join()} of ${JSON.stringify([...found])}`
+}
+
+/** Waits until the shares are these at both: the others' probes may take who is only slow for failed. */
 async function compareShares(
   t: Test,
   servers: readonly Server[],
   name: string,
   shares: Readonly<Record<string, number>>,
 ): Promise<void> {
-  const total = Object.values(shares).reduce((sum, share) => sum + share, 0)
   for (const server of servers) {
-    const found = await sharesOf(server, full(name), queries)
-    t.same([...found.keys()].sort(), Object.keys(shares).sort(), `${name}: nobody else`)
-    for (const [answer, weight] of Object.entries(shares)) {
-      const share = weight / total
-      const bound = 6 * Math.sqrt((share * (1 - share)) / queries)
-      t.ok(
-        Math.abs(found.get(answer)! - share) <= bound,
-        `${name}: ${answer} in ${found.get(answer)} of the answers, about ${share}`,
-      )
-    }
+    let wrong: string | null = null
+    await eventually(async () => {
+      wrong = otherShares(await sharesOf(server, full(name), queries), shares)
+      return wrong === null ? true : undefined
+    }).catch(() => undefined)
+    t.equal(wrong, null, `${name}: ${JSON.stringify(shares)}`)
   }
 }
 
@@ -500,11 +511,10 @@ t.test('Route 53, with gdnsd for its stand-in', { skip: missingPrograms('gdnsd')
       )
       await compare(t, here, there, alike)
       await compareShares(t, both, 'mixed', { [one]: 60, [three]: 10 })
-      t.same(
-        (await ask(here, full('db'), 'AAAA')).answers,
-        ['2001:db8::3'],
-        'the other family goes by its own checks',
+      await eventually(async () =>
+        (await ask(here, full('db'), 'AAAA')).answers.join() === '2001:db8::3' ? true : undefined,
       )
+      t.pass('the other family goes by its own checks')
       await clientsGet(t, 'geo', { '10.11.1.0/24': [one], '10.10.1.0/24': [one] })
     })
   })

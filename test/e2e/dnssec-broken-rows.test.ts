@@ -60,7 +60,11 @@ const unconstrain = `do $$ declare c record; begin
 
 /** Each together with those before it. */
 const poisons: readonly (readonly [what: string, sql: string])[] = [
-  ['a retired key', `update dnssec_keys set public_key = '' where apex = 'a.test' and state = 'retired'`],
+  [
+    'a retired key, and a step that is due',
+    `update dnssec_keys set public_key = '' where apex = 'a.test' and state = 'retired';
+     update zones set signing_propagation_seconds = 1 where apex = 'a.test'`,
+  ],
   ['a key of others', `update zones set signing_foreign_keys = '{evil}' where apex = 'a.test'`],
   ['the step of its rollover', `update dnssec_rollovers set step = 'evil' where apex = 'a.test'`],
   ['what its keys are', `update dnssec_keys set state = 'evil', role = 'evil' where apex = 'a.test'`],
@@ -129,7 +133,12 @@ t.test('a signed zone whose rows are broken', async (t) => {
     await client.query(unconstrain)
     await roll(first, 'a.test')
     await isRolled(first, 'a.test')
-    // It comes before the others, and has a step to take while it is broken.
+    // It comes before the others, and has a step to take while it is broken, and not before.
+    const held = await first.request('/v1/zones/a.test/dnssec', {
+      method: 'PATCH',
+      json: { propagation: '1h' },
+    })
+    t.equal(held.status, 200)
     await roll(first, 'a.test')
     for (const [what, sql] of poisons) {
       await t.test(what, async (t) => {

@@ -40,7 +40,7 @@ async function pooldns(daemon: DaemonProcess, ...args: readonly string[]) {
 async function configure(daemon: DaemonProcess, backends: readonly [Backend, Backend]): Promise<string> {
   await put(daemon, '/v1/zones/example.test', { soa, rrsets: [{ name: '@', type: 'NS', data: ['ns1'] }] })
   // On a busy machine a probe may take long, and a backend that is only slow must not count as one that fails.
-  const timing = { interval: '3s', timeout: '3s', recheck: '20ms', rise: 1, fall: 3 }
+  const timing = { interval: '3s', timeout: '3s', recheck: '20ms', rise: 1, fall: 10 }
   await put(daemon, '/v1/monitors/web', timing)
   for (const [index, pool] of ['eu', 'us'].entries()) {
     const probe = { address: '127.0.0.1', port: backends[index]!.port }

@@ -30,11 +30,12 @@ interface Row {
   readonly n: number
 }
 
-/** Does it again and again until the daemon is gone. @returns the last number that was acknowledged */
+/** Does it again and again until the daemon is gone, the same once more where it had too much to do. @returns the last number that was acknowledged */
 async function until(gone: AbortSignal, send: (nth: number) => Promise<Response>): Promise<number> {
   for (let nth = 1; ; nth++) {
     try {
-      const reply = await send(nth)
+      let reply = await send(nth)
+      while (reply.status === 503) reply = await send(nth)
       const said = await reply.text()
       if (!reply.ok) throw new Error(`${reply.status} ${said}`)
     } catch (error) {
