@@ -21,12 +21,13 @@ export async function runFiles(batches, { cwd, env, jobs, timeoutSeconds }) {
   const waiting = [...batches]
   const failed = []
   const skipped = new Set()
-  const work = async () => {
+  const work = async (job) => {
     for (let batch = waiting.shift(); batch !== undefined; batch = waiting.shift()) {
       const name = batch.join(' ')
       const { passed, seconds, cpuSeconds, output } = await runBatch(batch, {
         cwd,
-        env: env(batch),
+        // As tap numbers those that run at a time: ports that they find free are of each alone (`test/support/free-port.ts`).
+        env: { ...env(batch), TAP_JOB_ID: String(job) },
         timeoutSeconds,
       })
       for (const [, test, why] of output.matchAll(/^ *ok \d+ - (.*) # SKIP(.*)/gm))
@@ -37,7 +38,7 @@ export async function runFiles(batches, { cwd, env, jobs, timeoutSeconds }) {
       )
     }
   }
-  await Promise.all(Array.from({ length: jobs }, work))
+  await Promise.all(Array.from({ length: jobs }, (_, job) => work(job)))
   const files = batches.flat().length
   console.log(`\n${files} files in ${batches.length} processes, of which ${failed.length} failed`)
   if (skipped.size > 0) console.log(`\nSkipped:\n  ${[...skipped].join('\n  ')}`)

@@ -12,7 +12,7 @@ import t, { type Test } from 'tap'
 import { parse } from 'yaml'
 import { certificate, certificateFolder, withoutOpenssl } from '../controlplane/health/certificates.ts'
 import { ask, askUntil } from '../e2e/ask.ts'
-import { type Backend, eventually, put, soa, startBackend } from '../e2e/fixture.ts'
+import { type Backend, eventually, put, soa, startBackend, timing } from '../e2e/fixture.ts'
 import { type DaemonProcess, repository, startDaemonProcess } from '../support/daemon.ts'
 import { pages } from '../support/pages.ts'
 import { patience } from '../support/patience.ts'
@@ -128,7 +128,6 @@ interface World {
 
 /** Something of each kind that metrics tell of. */
 async function configure(daemon: DaemonProcess, { backend, flapping, ca, hook }: World): Promise<void> {
-  const quick = { interval: '1s', timeout: '1s', recheck: '50ms', rise: 1, fall: 1 }
   const at = (address: string, port: number) => ({ address, probe: { address: '127.0.0.1', port } })
   await put(daemon, '/v1/zones/example.test', { soa, rrsets: [{ name: '@', type: 'NS', data: ['ns1'] }] })
   await put(daemon, '/v1/zones/signed.test', {
@@ -141,9 +140,9 @@ async function configure(daemon: DaemonProcess, { backend, flapping, ca, hook }:
   })
   const roll = await daemon.request('/v1/zones/signed.test/dnssec/roll', { method: 'POST', json: {} })
   if (!roll.ok) throw new Error(`roll: ${roll.status} ${await roll.text()}`)
-  await put(daemon, '/v1/monitors/web', { ...quick, type: 'https', tls: { ca, serverName: tlsName } })
+  await put(daemon, '/v1/monitors/web', { ...timing, type: 'https', tls: { ca, serverName: tlsName } })
   const flap = { changes: 1, within: '10m', hold: '10m', maxHold: '1h' }
-  await put(daemon, '/v1/monitors/flapping', { ...quick, flap })
+  await put(daemon, '/v1/monitors/flapping', { ...timing, flap })
   // Port 9 is nobody's.
   const members = {
     one: at('192.0.2.1', backend.port),

@@ -164,7 +164,7 @@ export async function changes(t: Test, page: Page, daemon: DaemonProcess): Promi
     )
     await page.getByRole('button', { name: 'What would change?' }).click()
     const plan = page.getByRole('region', { name: 'The plan' })
-    await plan.getByLabel('How').selectOption('10m')
+    await plan.getByLabel('How').selectOption('4h')
     await plan.getByRole('button', { name: 'Begin' }).click()
     await page.getByText('It has begun').waitFor()
     await page.goto(`${daemon.http}/console#/services/${slow}`)

@@ -4,7 +4,7 @@ import type { Test } from 'tap'
 import type { DaemonProcess } from '../support/daemon.ts'
 import { askUntil } from './ask.ts'
 import { isAccessible } from './console-browser.ts'
-import { type Backend, put } from './fixture.ts'
+import { type Backend, put, timing } from './fixture.ts'
 
 /** @param name of a service on pool `web` */
 export async function words(
@@ -13,7 +13,7 @@ export async function words(
 ): Promise<void> {
   await t.test('a member that waits to be let back', async (t) => {
     const at = { address: '127.0.0.1', port: backend.port }
-    const monitor = { interval: '1s', timeout: '1s', rise: 1, fall: 1, failBack: 'manual' }
+    const monitor = { ...timing, failBack: 'manual' }
     await put(daemon, '/v1/monitors/careful', monitor)
     const members = { a: { address: '192.0.2.71', probe: at }, b: { address: '192.0.2.72' } }
     await put(daemon, '/v1/pools/careful', { monitor: 'careful', members: { a: members.a } })

@@ -145,10 +145,13 @@ async function flapped(t: Test, { daemon, folder, anchor, backends }: World): Pr
   })()
   const since = performance.now()
   for (let round = 0; round < 10 || performance.now() - since < flapSeconds * 1000; round++) {
-    const backend = backends[round % 3]!
+    const number = round % 3
     for (const healthy of [false, true]) {
-      backend.healthy = healthy
-      await backend.asked()
+      backends[number]!.healthy = healthy
+      await eventually(async () => {
+        const { status } = await (await daemon.request(`/v1/pools/flap/members/f${number}`)).json()
+        return status.state === (healthy ? 'up' : 'down') ? true : undefined
+      })
       await put(daemon, `/v1/zones/${apex}/rrsets/edit${round % 10}/TXT`, { data: [`"${healthy}"`] })
     }
   }

@@ -112,8 +112,8 @@ scrape_configs: [{ job_name: node, static_configs: [{ targets: ['${exporterAt}']
         Number(/^pooldns_feed_source_reads_total\{feed="member_load",outcome="read"\} (\d+)/m.exec(text)![1]),
       )
     }
-    const before = await count()
     const begun = performance.now()
+    const before = await count()
     const total = (counts: readonly number[]) => counts.reduce((sum, each) => sum + each, 0)
     const after = await until(async () => {
       const now = await count()
@@ -173,22 +173,25 @@ scrape_configs: [{ job_name: node, static_configs: [{ targets: ['${exporterAt}']
   })
 
   await t.test('a Prometheus that is away, and comes back', async (t) => {
-    const failing = Promise.race(
-      [one, two].map((each) => each.line(({ msg, to }) => msg === 'feed' && to === 'failing')),
-    )
+    /** Whichever of them says so from now on. */
+    const isSaid = (wanted: string) =>
+      Promise.race(
+        [one, two].map((each) =>
+          each.line(({ msg, to }) => msg === 'feed' && to === wanted, { from: each.lines.length }),
+        ),
+      )
+    const failing = isSaid('failing')
     await prometheus.stop()
     t.match(await failing, { feed: 'member_load', from: 'ok', reason: /ECONNREFUSED|hang up|closed/ })
     await until(async () => ((await status()).state === 'failing' ? true : null))
     t.match(await status(), { reason: String, failingSince: String })
-    const again = Promise.race(
-      [one, two].map((each) => each.line(({ msg, to }) => msg === 'feed' && to === 'ok')),
-    )
+    const again = isSaid('ok')
     prometheus = await start()
     t.match(await again, { feed: 'member_load', from: 'failing', reason: 'its source answers again' })
     const items = await until(async () => {
       const events = await one.request('/v1/events?kind=feed')
-      const found = ((await events.json()) as { items: object[] }).items
-      return found.length >= 2 ? found : null
+      const found = ((await events.json()) as { items: { to: string }[] }).items
+      return found.length >= 2 && found[0]!.to === 'ok' ? found : null
     })
     t.match(items, [
       { kind: 'feed', feed: 'member_load', from: 'failing', to: 'ok' },

@@ -105,16 +105,21 @@ t.test('10,000 idle connections do not keep others from being answered', { skip:
     t.match(readResponse((await other.exchange(ask))!), answered)
     const seen = await connections(daemon)
     t.equal(seen.accepted, fromOneAddress + 1)
-    t.equal(seen.evicted! + seen.idle!, fromOneAddress - defaultStreamLimits.connectionsPerAddress)
-    t.equal(seen.open, defaultStreamLimits.connectionsPerAddress + 1)
+    const tooMany = fromOneAddress - defaultStreamLimits.connectionsPerAddress
+    const ended = seen.evicted! + seen.idle!
+    t.ok(seen.evicted! <= tooMany && ended >= tooMany, `${seen.evicted} were evicted for their number`)
+    // Where this took long, some more were idle for too long.
+    t.equal(seen.open! + ended, fromOneAddress + 1)
   }
 
   // A client that came before the crowd and goes on asking keeps its connection.
   using before = await TcpClient.open(daemon.dns, '127.0.1.1')
   const rest = wanted - fromOneAddress
-  for (let from = 0; from < rest; from += rest / 4) {
-    await crowd.open(rest / 4, (index) => `127.0.0.${10 + (index % addresses)}`)
-    t.match(readResponse((await before.exchange(ask))!), answered, `with ${from + rest / 4} more`)
+  // So few at a time that it does not itself become one that is silent for too long.
+  const few = rest / 40
+  for (let from = 0; from < rest; from += few) {
+    await crowd.open(few, (index) => `127.0.0.${10 + ((from + index) % addresses)}`)
+    t.match(readResponse((await before.exchange(ask))!), answered, `with ${from + few} more`)
   }
   using after = await TcpClient.open(daemon.dns, '127.0.1.1')
   t.match(readResponse((await after.exchange(ask))!), answered, 'a client that comes behind them all')

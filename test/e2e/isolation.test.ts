@@ -29,7 +29,7 @@ const metric = async (daemon: DaemonProcess) =>
 /** Two pools of three members each, and a service on each that answers with nothing when its pool is down. */
 async function configure(daemon: DaemonProcess, network: Network): Promise<void> {
   await put(daemon, '/v1/zones/example.test', { soa, rrsets: [{ name: '@', type: 'NS', data: ['ns1'] }] })
-  const monitor = { port: memberPort, interval: '1s', timeout: '1s', recheck: '50ms', rise: 1, fall: 3 }
+  const monitor = { port: memberPort, interval: '1s', timeout: '1s', recheck: '50ms', rise: 1, fall: 6 }
   await put(daemon, '/v1/monitors/web', monitor)
   for (const [index, service] of services.entries()) {
     const members = Object.fromEntries(
@@ -90,7 +90,7 @@ t.test('all members vanish at once: answers stay, and the alarm is raised', { sk
     msg: "this node's own network is suspect: failures do not count",
     reason: /of 2 pools$/,
   })
-  await untilFailed(daemon, 6)
+  await untilFailed(daemon, 12)
   await answersStay(t, daemon, network)
   t.equal(await metric(daemon), '1')
   const warnings = [/suspect: \d of 6 members that were up fail at once/]
@@ -156,6 +156,6 @@ t.test('while a canary answers, they are down', { skip }, async (t) => {
   })
   await network.pull()
   const text = await (await fetch(`${daemon.http}/metrics`)).text()
-  await untilFailed(daemon, Number(probeFailed(1, 3).exec(text)?.[1] ?? 0) + 6)
+  await untilFailed(daemon, Number(probeFailed(1, 3).exec(text)?.[1] ?? 0) + 12)
   await answersStay(t, daemon, network)
 })

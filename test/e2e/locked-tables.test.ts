@@ -34,7 +34,8 @@ t.test('tables that somebody else holds', async (t) => {
   const holder = new pg.Client({ connectionString: url })
   await holder.connect()
   await using _ended = { [Symbol.asyncDispose]: () => holder.end() }
-  await putService(daemon, [backend])
+  // It is another one with each failure.
+  await putService(daemon, [backend], {}, {}, { fall: 1 })
   await put(daemon, '/v1/feeds/load', { columns: { free: {} } })
   await put(daemon, '/v1/webhooks/away', { url: 'http://127.0.0.1:1/' })
   const push = () =>

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import type { Test } from 'tap'
 import { type DaemonProcess, startDaemonProcess } from '../support/daemon.ts'
 import { temporaryDataFolder } from '../support/kept.ts'
-import { type Backend, put, soa, startBackend } from './fixture.ts'
+import { type Backend, put, soa, startBackend, timing } from './fixture.ts'
 import { apex, full, pooldns } from './validators.ts'
 
 const four = Object.fromEntries([1, 2, 3, 4].map((i) => [`m${i}`, { address: `192.0.2.${i}`, weight: i }]))
@@ -64,8 +64,7 @@ export async function setUp(t: Test, algorithm: 13 | 15, dns?: number): Promise<
   // Some before the zone is signed, and some after.
   const [first, ...others] = Object.entries(pools)
   await serve(...first!)
-  const monitor = { interval: '1s', timeout: '1s', recheck: '50ms', rise: 1, fall: 1 }
-  await put(daemon, '/v1/monitors/web', monitor)
+  await put(daemon, '/v1/monitors/web', timing)
   await put(daemon, '/v1/pools/flap', {
     monitor: 'web',
     members: Object.fromEntries(

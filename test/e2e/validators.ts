@@ -80,6 +80,9 @@ export function unboundConfig(
   port: ${port}
   module-config: "validator iterator"
   do-not-query-localhost: no
+  # It would give a server up that says nothing for three seconds, as one on a busy machine may.
+  infra-cache-min-rtt: 1000
+  unknown-server-time-limit: 1000
   local-zone: "test." nodefault
   ${more.join('\n  ')}
 ${clauses}
