@@ -4,7 +4,7 @@
  * two seconds one call of an event emitter in five throws once its listeners have been called; `filling`, it fills its heap. Whoever takes the file away first is broken, so a successor of the same name is not.
  */
 import { EventEmitter } from 'node:events'
-import { mkdtempSync, readFileSync, rmSync, unlinkSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, renameSync, rmSync, unlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, parse } from 'node:path'
 import { isMainThread, threadName } from 'node:worker_threads'
@@ -34,7 +34,12 @@ export function freezable(): Freezer {
   url.searchParams.set('folder', folder)
   return {
     nodeArgs: ['--import', url.href],
-    freeze: (thread, way) => writeFileSync(join(folder, thread), way),
+    freeze: (thread, way) => {
+      // Whole at once: it may be read in the midst of this.
+      const file = join(folder, thread)
+      writeFileSync(`${file}.new`, way)
+      renameSync(`${file}.new`, file)
+    },
     [Symbol.dispose]: () => rmSync(folder, { recursive: true }),
   }
 }

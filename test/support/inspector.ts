@@ -2,6 +2,7 @@
 import { once } from 'node:events'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { DaemonProcess } from './daemon.ts'
+import { patience } from './patience.ts'
 
 /** Sends the code and does not wait for what it comes to: it may end the process. */
 export async function runIn(daemon: DaemonProcess, pid: number, code: string): Promise<void> {
@@ -16,7 +17,7 @@ export async function runIn(daemon: DaemonProcess, pid: number, code: string): P
 }
 
 async function debuggerUrl(daemon: DaemonProcess, from: number): Promise<string> {
-  for (let attempt = 0; attempt < 600; attempt++) {
+  for (const limit = patience(); !limit.aborted; ) {
     const url = /Debugger listening on (ws:\S+)/.exec(daemon.stderr.slice(from))?.[1]
     if (url !== undefined) return url
     await delay(50)

@@ -3,7 +3,7 @@
  * says that stands behind `?by=` in its URL. Timers go on as they did, as when a host's clock is set.
  */
 import { readFileSync } from 'node:fs'
-import { writeFile } from 'node:fs/promises'
+import { rename, writeFile } from 'node:fs/promises'
 import { setTimeout as delay } from 'node:timers/promises'
 import { pathToFileURL } from 'node:url'
 
@@ -17,7 +17,9 @@ export function clockOption(file: string): string {
 
 /** Sets the clock of processes that look at a file. Resolves when they have looked, or soon. */
 export async function setClock(file: string, aheadSeconds: number): Promise<void> {
-  await writeFile(file, String(aheadSeconds))
+  // Whole at once: who looks at a file that is still empty would be back at the time of day.
+  await writeFile(`${file}.new`, String(aheadSeconds))
+  await rename(`${file}.new`, file)
   await delay(2 * lookEveryMs)
 }
 

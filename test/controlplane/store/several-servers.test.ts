@@ -149,7 +149,7 @@ t.test('one that goes silent is left', async (t) => {
   const url = await first.createDatabase()
   const second = await first.startStandby()
   await using way = await startPostgresProxy(url)
-  const database = await open(t, together('?connect_timeout=1', way.through(url), second.urlFor(url)))
+  const database = await open(t, together('?connect_timeout=60', way.through(url), second.urlFor(url)))
   await database.ready(patience())
   await write(database, 'before')
   way.silence()
