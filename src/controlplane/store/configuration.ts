@@ -28,7 +28,7 @@ import { listAllMonitors, type StoredMonitor, saveMonitors } from './monitors.ts
 import { jsonRows, texts } from './neighbourhood.ts'
 import { listAllPools, poolRowsOf, type StoredPool, savePools } from './pools.ts'
 import { replaceSome } from './rrset-replacement.ts'
-import { countAllRrsets, listFewRrsets } from './rrsets.ts'
+import { countAllRrsets, streamRrsetsOf } from './rrsets.ts'
 import { listAllServices, type StoredService, saveServices } from './services.ts'
 import { bodyOf, type OnBad, type Owned, type Stored } from './stored.ts'
 import type { Tx, Write } from './transaction.ts'
@@ -84,9 +84,11 @@ export const mostDocumentRrsets = 200_000
 /** The RRsets of zones; null when they are too many. */
 export async function readRrsets(tx: Tx, apexes: readonly string[]): Promise<StoredRrsets | null> {
   if ((await countAllRrsets(tx, apexes)) > mostDocumentRrsets) return null
-  const rrsets = new Map<string, readonly Rrset[]>()
-  for (const apex of apexes) rrsets.set(apex, await listFewRrsets(tx, apex, mostDocumentRrsets))
-  return rrsets
+  const found = new Map<string, Rrset[]>(apexes.map((apex) => [apex, []]))
+  for await (const batch of streamRrsetsOf(tx, apexes, rrsetsAtOnce)) {
+    for (const { zone, ...rrset } of batch) found.get(zone)!.push(rrset)
+  }
+  return found
 }
 
 /** What there is of RRsets at names, in zones that are known. */
@@ -155,11 +157,7 @@ export async function writeConfiguration(
     ),
   )
   await write.settled()
-  for (const zone of changes.zones) {
-    if (zone.after === null) continue
-    putZoneParts(write, zone)
-    await write.settled()
-  }
+  await putZones(write, changes.zones)
   saveServices(
     write,
     put(changes.services).map((part) => ({ ...part, zone: zoneOf(part.name), isNew: part.before === null })),
@@ -173,6 +171,26 @@ export async function writeConfiguration(
   deleteFeeds(write, gone(changes.feeds))
   setOwners(write, changes)
   note(write, changes)
+  await write.settled()
+}
+
+/** Zones, or RRsets of zones, that are on their way to the database at once: their statements wait for one round trip together. */
+const zonesAtOnce = 100
+const rrsetsAtOnce = 2_000
+
+async function putZones(write: Write, changes: ConfigurationChanges['zones']): Promise<void> {
+  let [zones, rrsets] = [0, 0]
+  for (const zone of changes) {
+    if (zone.after === null) continue
+    putZoneParts(write, zone)
+    zones++
+    rrsets += zone.rrsets.length
+    if (zones < zonesAtOnce && rrsets < rrsetsAtOnce) await turn()
+    else {
+      await write.settled()
+      zones = rrsets = 0
+    }
+  }
   await write.settled()
 }
 

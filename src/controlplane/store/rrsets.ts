@@ -125,6 +125,21 @@ export async function* streamRrsets(tx: Tx, apex: string, batch: number): AsyncG
   )
 }
 
+/** All RRsets of zones, each zone's one after another in the order of owner and type, `batch` at a time. */
+export async function* streamRrsetsOf(
+  tx: Tx,
+  apexes: readonly string[],
+  batch: number,
+): AsyncGenerator<(Rrset & { zone: string })[]> {
+  yield* fetchRows<Rrset & { zone: string }>(
+    tx,
+    sql`
+    select zone, owner, type, ttl_seconds as "ttlSeconds", data from rrsets where zone = any(${texts(apexes)})
+    order by zone, owner, type`,
+    batch,
+  )
+}
+
 /** All RRsets of a zone in the order of owner and type, or none when it has more than `most`. */
 export async function listFewRrsets(tx: Tx, apex: string, most: number): Promise<Rrset[]> {
   const { zone, owner, type, ttlSeconds, data } = rrsets
