@@ -132,3 +132,33 @@ t.test('a write takes three round trips, and two more until it is served', async
     await costs('PUT zonefile', put, status, 4)
   }
 })
+
+t.test('a document of many zones takes no round trip for each of them', async (t) => {
+  await using postgres = await startPostgres()
+  const url = await postgres.createDatabase()
+  // Longer than it takes to send what is sent together: what leaves after an answer counts as if it had waited for it.
+  await using proxy = await startPostgresProxy(url, { delayMs: 700 })
+  await using harness = await startHarness(proxy.through(url))
+  const { rrsets, ...head } = zone
+  const many = 200
+  const documentOf = (address: string) => ({
+    zones: Object.fromEntries(
+      Array.from({ length: many }, (_, number) => [
+        `z${number}.test`,
+        { ...head, rrsets: [...rrsets, { name: 'www', type: 'A', data: [address] }] },
+      ]),
+    ),
+  })
+  for (const [what, method, json] of [
+    ['they come', 'PUT', documentOf('192.0.2.1')],
+    ['they change', 'PUT', documentOf('192.0.2.2')],
+    ['they are read', 'GET', undefined],
+  ] as const) {
+    const before = proxy.transactions.length
+    const { status, body } = await harness.call(method, '/v1/config', json)
+    t.equal(status, 200, what)
+    if (method === 'GET') t.match(body, documentOf('192.0.2.2'))
+    const trips = proxy.transactions.slice(before).reduce((sum, { roundTrips }) => sum + roundTrips, 0)
+    t.ok(trips < many / 2, `${what}: ${trips} round trips`)
+  }
+})
