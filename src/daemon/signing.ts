@@ -26,6 +26,8 @@ import { ServiceSigning } from './service-signing.ts'
 
 /** Zones that other nodes are told of by name. */
 const mostTold = 100
+/** Zones in one write: others wait for each, and not for all of them. */
+const renewedTogether = 200
 
 /** What is served, as far as it matters here. */
 interface Served {
@@ -209,8 +211,11 @@ export class Signing implements Disposable {
     if (due.length === 0) return
     const by = { actor: 'dnssec', source: 'dnssec', message: 'signatures are made anew' } as const
     try {
-      await database.write(by, (write) => renewZones(write, due, new Date()))
-      log.info({ zones: due }, 'signatures of zones are made anew')
+      for (let from = 0; from < due.length; from += renewedTogether) {
+        const zones = due.slice(from, from + renewedTogether)
+        await database.write(by, (write) => renewZones(write, zones, new Date()))
+        log.info({ zones }, 'signatures of zones are made anew')
+      }
     } catch (error) {
       if (isUnavailable(error)) return await this.#configuration().resign(due)
       follower.recompile(new Map(due.map((apex) => [apex, []])))

@@ -35,6 +35,11 @@ export function takeLocks(locks: Iterable<number>): SQL {
     order by id for update`
 }
 
+/** As `takeLocks`, but only those that nobody else has: their ids. */
+export function tryLocks(locks: Iterable<number>): SQL {
+  return sql`${takeLocks(locks)} skip locked`
+}
+
 /** Takes a lock as part of a statement: false when somebody else has it. */
 export function tryLock(lock: number): SQL {
   return sql`exists (select from lock_rows where id = ${lock}::int for update skip locked)`

@@ -9,7 +9,7 @@
  * A zone that is being created has no row that anybody else could lock, so there are rows for that (`lock-rows.ts`).
  */
 import { type SQL, sql } from '../../../schema/drizzle.ts'
-import { takeLocks, tryLock, zoneLock } from './lock-rows.ts'
+import { takeLocks, tryLock, tryLocks, zoneLock } from './lock-rows.ts'
 import type { Tx } from './transaction.ts'
 
 /** Thrown by a write that must wait for a zone. */
@@ -34,4 +34,12 @@ export const tryZone = (apex: string): SQL => tryLock(zoneLock(apex))
 export async function claimZone(tx: Tx, apex: string): Promise<void> {
   const { rows } = await tx.execute<{ free: boolean }>(sql`select ${tryZone(apex)} as free`)
   if (!rows[0]!.free) throw new ZoneTaken(apex)
+}
+
+/** The same for several. */
+export async function claimZones(tx: Tx, apexes: readonly string[]): Promise<void> {
+  const { rows } = await tx.execute<{ id: number }>(tryLocks(apexes.map(zoneLock)))
+  const held = new Set(rows.map(({ id }) => id))
+  const taken = apexes.find((apex) => !held.has(zoneLock(apex)))
+  if (taken !== undefined) throw new ZoneTaken(taken)
 }

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
-import { and, asc, eq, inArray } from '../../../schema/drizzle.ts'
+import { and, asc, eq, inArray, sql } from '../../../schema/drizzle.ts'
 import { services } from '../../../schema/services.ts'
 import { zones } from '../../../schema/zones.ts'
 import { enclosingHostnames } from '../../dataplane/wire/name.ts'
@@ -17,7 +17,7 @@ import { placesOf } from '../rules/view.ts'
 import { checkKeys } from '../rules/zone-data.ts'
 import { followSigning, readActiveKeys, retireKeys } from './dnssec-keys.ts'
 import { keepAllRrsets } from './history.ts'
-import { aliasBreachesOfZone, loadNeighbourhood, viewAfter } from './neighbourhood.ts'
+import { aliasBreachesOfZone, loadNeighbourhood, texts, viewAfter } from './neighbourhood.ts'
 import { reached } from './reached.ts'
 import { throwIfAny, throwIfBroken } from './refusals.ts'
 import { type Replacement, replaceRrsets, replaceSome } from './rrset-replacement.ts'
@@ -39,7 +39,7 @@ import {
 } from './stored.ts'
 import type { Tx, Write } from './transaction.ts'
 import { auditZone, keepRrsets } from './zone-history.ts'
-import { claimZone } from './zone-lock.ts'
+import { claimZone, claimZones } from './zone-lock.ts'
 
 /** What there is to a zone besides its RRsets. */
 export interface ZoneState extends ZoneHead {
@@ -296,15 +296,20 @@ const renewedLatelyMs = 1_800_000
  * are left alone, and those that are not signed.
  */
 export async function renewZones(write: Write, apexes: readonly string[], now: Date): Promise<void> {
-  for (const apex of apexes) {
-    await claimZone(write.tx, apex)
-    const [row] = await write.tx.select().from(zones).where(eq(zones.apex, apex))
-    if (row === undefined || row.signingAlgorithm === null) continue
+  const { tx } = write
+  const [, rows] = await Promise.all([
+    claimZones(tx, apexes),
+    tx
+      .select()
+      .from(zones)
+      .where(sql`apex = any(${texts(apexes)})`),
+  ])
+  for (const { apex, signingAlgorithm, renewedAt, serial, fixedSerial } of rows) {
+    if (signingAlgorithm === null) continue
     // In a time that is still to come it was by a clock that was set back since, or the clock of another node.
-    if (row.renewedAt !== null && Math.abs(now.getTime() - row.renewedAt.getTime()) < renewedLatelyMs)
-      continue
-    raiseSerial(write, apex, { serial: row.serial, fixed: row.fixedSerial !== null, signed: true }, [])
-    write.send(write.tx.update(zones).set({ renewedAt: now }).where(eq(zones.apex, apex)))
+    if (renewedAt !== null && Math.abs(now.getTime() - renewedAt.getTime()) < renewedLatelyMs) continue
+    raiseSerial(write, apex, { serial, fixed: fixedSerial !== null, signed: true }, [])
+    write.send(tx.update(zones).set({ renewedAt: now }).where(eq(zones.apex, apex)))
   }
 }
 
