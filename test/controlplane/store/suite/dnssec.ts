@@ -14,6 +14,7 @@ import {
   ownParentDs,
   putSigning,
 } from '../../../../src/controlplane/store/signing.ts'
+import { lockZones } from '../../../../src/controlplane/store/zone-lock.ts'
 import { deleteZone, getZoneHead, putZone, renewZones } from '../../../../src/controlplane/store/zones.ts'
 import { member, pool, put, refused, rrset, type Suite, service, zone } from './samples.ts'
 
@@ -144,6 +145,33 @@ export const dnssecSuite: Suite = async (t, database) => {
     await put(database, (write) => renewZones(write, [apex], new Date(now.getTime() + 3_600_000)))
     t.ok((await serial()) > after)
   })
+
+  if (database.kind === 'postgres') {
+    await t.test('a renewal waits for a zone that others write, and not with the lock of all', async (t) => {
+      const before = await serial()
+      const held = Promise.withResolvers<void>()
+      const locked = Promise.withResolvers<void>()
+      const others = database.writeStaged(
+        'test',
+        async (tx) => {
+          await lockZones(tx, ['other.test'])
+          locked.resolve()
+          await held.promise
+        },
+        async () => undefined,
+        'at-once',
+      )
+      await locked.promise
+      const renewal = put(database, (write) =>
+        renewZones(write, [apex, 'other.test'], new Date(Date.now() + 7_200_000)),
+      )
+      await put(database, (write) => putPool(write, pool('others', []), {}))
+      t.equal(await serial(), before)
+      held.resolve()
+      await Promise.all([others, renewal])
+      t.ok((await serial()) > before)
+    })
+  }
 
   await t.test('a key outlives the signing, and its zone', async (t) => {
     const [key] = (await state()).keys
