@@ -7,6 +7,7 @@ import { Handover, openHandover } from '../../../src/dataplane/listener/handover
 import { linux, loadSyscalls, type Syscalls } from '../../../src/dataplane/listener/syscalls.ts'
 import { startTcp } from '../../../src/dataplane/listener/tcp.ts'
 import { query, readResponse, TcpClient } from '../../support/dns-client.ts'
+import { patienceMs } from '../../support/patience.ts'
 import { answering } from './listening.ts'
 
 const syscalls = loadSyscalls()
@@ -20,10 +21,11 @@ function open(t: Test) {
   return ends
 }
 
-/** A listener that gives away and takes. */
+/** A listener that gives away and takes, and ends no connection before that is done. */
 async function start(t: Test, handover: Handover) {
   const parts = answering(true)
-  const listener = await startTcp([{ host: '127.0.0.1', port: 0 }], { ...parts, handover })
+  const limits = { ...parts.limits, drainTimeoutMs: patienceMs }
+  const listener = await startTcp([{ host: '127.0.0.1', port: 0 }], { ...parts, limits, handover })
   t.teardown(() => listener.stop())
   const event = (name: string) => parts.totals().connections.find(({ event }) => event === name)!.count
   return { listener, endpoint: listener.bound[0]!, responses: parts.responses, event }

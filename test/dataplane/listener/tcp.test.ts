@@ -335,7 +335,7 @@ t.test('a connection that is reset before it is accepted', async (t) => {
 })
 
 t.test('stop answers what was received, ends the connections, takes no new ones', async (t) => {
-  const { open, listener, endpoint } = await start(t)
+  const { open, listener, endpoint } = await start(t, { limits: { drainTimeoutMs: 60_000 } })
   const [idle, busy] = [await open(), await open()]
   await Promise.all([idle.exchange(ask(0)), busy.exchange(ask(0))])
   busy.send(ask(1), ask(2, 'big.example.test'))

@@ -8,6 +8,7 @@ import { writeFrame } from '../../../src/dataplane/process/frames.ts'
 import { unpackSample } from '../../../src/dataplane/sample-reader.ts'
 import { formatName } from '../../../src/dataplane/wire/name.ts'
 import { query, readResponse, TcpClient, UdpClient } from '../../support/dns-client.ts'
+import { holdTimers } from '../../support/held-timers.ts'
 import { alive, generation, generationOf, question } from '../listener/running-fleet.ts'
 import { servingUpdate } from '../zone-text.ts'
 import { startAnswering } from './conversing.ts'
@@ -178,6 +179,8 @@ t.test('what it can not serve ends nothing: it is told, and what was served stay
 })
 
 t.test('it answers what has come, and ends', async (t) => {
+  // After these its threads would be ended whether or not they are done.
+  holdTimers(t, 5000)
   const { endpoint, ended, decide } = startAnswering(t)
   const decider = decide()
   decider.say({ kind: 'replace', update: generation(1) })
