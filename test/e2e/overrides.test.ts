@@ -125,7 +125,10 @@ t.test('a crash forgets neither an override nor what caches have', async (t) => 
 
   const before = Date.now()
   await using again = await startDaemonProcess({ env, dataDir: first.dataDir })
-  t.same((await ask(again.dns, name)).answers, ['192.0.2.3'])
+  await askUntil(again.dns, name, ['192.0.2.3'])
+  // Until the other node has said that it has heard of it, it may answer with them.
+  for (const member of ['fra-1', 'fra-2'])
+    await eventually(async () => ((await status(again, member)).answered ? undefined : true))
   t.match(await status(again, 'fra-1'), { answered: false, safeAt, override: { pattern: 'web-eu/fra-1' } })
   t.match(await status(again, 'lon-1'), { answered: true, safeAt: null })
   const behind = await status(again, 'fra-2')
