@@ -17,6 +17,7 @@ import type { Follower } from '../controlplane/follow/follower.ts'
 import { isUnavailable, type Problem } from '../controlplane/model/errors.ts'
 import { areRolledOver } from '../controlplane/model/rollover.ts'
 import type { Publisher } from '../controlplane/serve/publisher.ts'
+import { batches } from '../controlplane/store/batches.ts'
 import { renewZones } from '../controlplane/store/zones.ts'
 import { monotonicClock, wallClock } from '../controlplane/timing/clock.ts'
 import { machineUptime } from '../controlplane/timing/uptime.ts'
@@ -211,8 +212,7 @@ export class Signing implements Disposable {
     if (due.length === 0) return
     const by = { actor: 'dnssec', source: 'dnssec', message: 'signatures are made anew' } as const
     try {
-      for (let from = 0; from < due.length; from += renewedTogether) {
-        const zones = due.slice(from, from + renewedTogether)
+      for (const zones of batches(due, renewedTogether)) {
         await database.write(by, (write) => renewZones(write, zones, new Date()))
         log.info({ zones }, 'signatures of zones are made anew')
       }

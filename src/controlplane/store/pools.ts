@@ -19,6 +19,7 @@ import { columnsOfPool } from '../rules/feed-uses.ts'
 import { columnBreaches } from '../rules/feeds.ts'
 import { distanceBreaches, fallbackOfPoolBreaches, monitorOfPoolBreaches } from '../rules/references.ts'
 import type { Parts } from '../rules/view.ts'
+import { batches } from './batches.ts'
 import { endOverrides, readMembers, replaceMembers, spellingIn, type WantedMember } from './members.ts'
 import { aliasBreachesAfter, loadNeighbourhood, texts, viewAfter } from './neighbourhood.ts'
 import { checkPoolSize } from './plan-sizes.ts'
@@ -166,8 +167,8 @@ export function savePools(
 }
 
 function savePoolRows(write: Write, wanted: readonly WantedPool[]): void {
-  for (let from = 0; from < wanted.length; from += batchRows) {
-    const rows = wanted.slice(from, from + batchRows).map(({ pool, spelling }) => {
+  for (const some of batches(wanted, batchRows)) {
+    const rows = some.map(({ pool, spelling }) => {
       const { name, monitor, select, answers, minUp, hosts, fallback } = pool
       const settings = formatPoolSettings(pool)
       // What could not be read again must not be written.

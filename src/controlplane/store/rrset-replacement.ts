@@ -3,6 +3,7 @@ import { sql } from '../../../schema/drizzle.ts'
 import { ControlError } from '../model/errors.ts'
 import type { Rrset } from '../model/zone.ts'
 import type { RrsetKey } from '../rules/zone-data.ts'
+import { batches } from './batches.ts'
 import { keptRrsets } from './history.ts'
 import { streamRrsets } from './rrsets.ts'
 import type { Tx, Write } from './transaction.ts'
@@ -67,8 +68,8 @@ export async function replaceRrsets(
     }
   }
   const changed = [...pending.values()]
-  for (const batch of batches(gone)) write.send(deleteRows(tx, apex, batch))
-  for (const batch of batches(changed)) write.send(saveRows(tx, apex, batch, write.revision))
+  for (const batch of batches(gone, batchSize)) write.send(deleteRows(tx, apex, batch))
+  for (const batch of batches(changed, batchSize)) write.send(saveRows(tx, apex, batch, write.revision))
   const all = [
     ...gone.map((rrset) => ({ before: rrset, after: null })),
     ...(isNew ? [] : changed).map((rrset) => ({ before: former.get(keyOf(rrset)) ?? null, after: rrset })),
@@ -97,8 +98,8 @@ export function replaceSome(
 ): Replacement {
   const gone = changes.flatMap(({ before, after }) => (after === null && before !== null ? [before] : []))
   const put = changes.flatMap(({ after }) => after ?? [])
-  for (const batch of batches(gone)) write.send(deleteRows(write.tx, apex, batch))
-  for (const batch of batches(put)) write.send(saveRows(write.tx, apex, batch, write.revision))
+  for (const batch of batches(gone, batchSize)) write.send(deleteRows(write.tx, apex, batch))
+  for (const batch of batches(put, batchSize)) write.send(saveRows(write.tx, apex, batch, write.revision))
   return {
     former: isNew ? [] : formerOf(changes),
     few: changes.slice(0, auditedNames),
@@ -146,8 +147,4 @@ function byKey(rrsets: readonly Rrset[]): Map<string, Rrset> {
     found.set(key, rrset)
   }
   return found
-}
-
-function* batches<T>(items: readonly T[]): Generator<readonly T[]> {
-  for (let start = 0; start < items.length; start += batchSize) yield items.slice(start, start + batchSize)
 }

@@ -105,6 +105,7 @@ type PackedRow = { apex: string; text: string; count: number; last_owner: string
 
 /** The RRsets of some owners of a zone, packed as `streamPacked` does. */
 export async function packedAt(tx: Tx, apex: string, owners: readonly string[]): Promise<string> {
+  if (owners.length === 0) return '[]'
   const { rows } = await tx.execute<{ text: string }>(sql`
     select coalesce(json_agg(json_build_array(owner, type, ttl_seconds, data)), '[]')::text as text
     from (

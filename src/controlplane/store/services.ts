@@ -16,6 +16,7 @@ import { nestedIn } from '../rules/graph.ts'
 import { placeBreaches, typesThatHide } from '../rules/places.ts'
 import { choiceBreaches, serviceNestingBreaches } from '../rules/references.ts'
 import { type ConfigurationView, placesOf } from '../rules/view.ts'
+import { batches } from './batches.ts'
 import {
   aliasBreachesAfter,
   choiceColumns,
@@ -182,14 +183,10 @@ const batchRows = 2_000
 /** Inserts or replaces services and what they choose among, which must be there; those that name each other at once. */
 export function saveServices(write: Write, wanted: readonly WantedService[]): void {
   const { tx } = write
-  for (let from = 0; from < wanted.length; from += batchRows) {
-    saveHeads(write, wanted.slice(from, from + batchRows))
-  }
+  for (const some of batches(wanted, batchRows)) saveHeads(write, some)
   const known = wanted.flatMap(({ value, isNew }) => (isNew ? [] : [value.name]))
   if (known.length > 0) write.send(tx.delete(servicePools).where(sql`service = any(${texts(known)})`))
-  for (let from = 0; from < wanted.length; from += batchRows) {
-    saveChoices(write, wanted.slice(from, from + batchRows))
-  }
+  for (const some of batches(wanted, batchRows)) saveChoices(write, some)
 }
 
 function saveHeads(write: Write, wanted: readonly WantedService[]): void {

@@ -21,6 +21,7 @@ import { keyTtlSeconds } from '../model/dnssec.ts'
 import { ControlError } from '../model/errors.ts'
 import { obstacleWords, type Signal, type SignalObstacle, signalName } from '../model/signal.ts'
 import { namesAbove, relativeOwner } from '../rules/owners.ts'
+import { batches } from './batches.ts'
 import { readActiveKeys } from './dnssec-keys.ts'
 import { texts } from './neighbourhood.ts'
 import { raiseSerial } from './serial.ts'
@@ -306,9 +307,9 @@ async function replace(write: Write, pairs: readonly Difference[], waits: boolea
       : [],
   )
   const { tx } = write
-  for (const batch of batches([...rows, ...unplaced])) write.send(save(tx, batch))
-  for (const batch of batches(gone)) write.send(tx.delete(dnssecSignals).where(among(batch)))
-  for (const batch of batches(stale))
+  for (const batch of batches([...rows, ...unplaced], batchSize)) write.send(save(tx, batch))
+  for (const batch of batches(gone, batchSize)) write.send(tx.delete(dnssecSignals).where(among(batch)))
+  for (const batch of batches(stale, batchSize))
     write.send(tx.update(dnssecSignals).set({ stale: true }).where(among(batch)))
   for (const [apex, serial] of free) {
     const owners = new Set<string>()
@@ -399,7 +400,3 @@ const among = (rows: readonly Row[]): SQL | undefined =>
   or(
     ...rows.map(({ child, server }) => and(eq(dnssecSignals.child, child), eq(dnssecSignals.server, server))),
   )
-
-function* batches(rows: readonly Row[]): Generator<readonly Row[]> {
-  for (let start = 0; start < rows.length; start += batchSize) yield rows.slice(start, start + batchSize)
-}

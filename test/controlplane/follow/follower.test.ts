@@ -30,6 +30,7 @@ import { AnswerReader } from '../../../src/dataplane/counters.ts'
 import { ServingState } from '../../../src/dataplane/image/state.ts'
 import { patience } from '../../support/patience.ts'
 import { startPostgres } from '../../support/postgres.ts'
+import { type PostgresProxy, startPostgresProxy } from '../../support/postgres-proxy.ts'
 import { takeWhole } from '../serve/whole-turns.ts'
 import { member, pool, rrset, service, zone } from '../store/suite/samples.ts'
 
@@ -80,10 +81,14 @@ const drain = (poolName: string, memberName: string): Override => ({
   since: new Date(),
 })
 
-/** A node on a database of its own that serves `large.test`, and `small.test` with a service on two members. */
-async function setUp(t: Test) {
+/**
+ * A node on a database of its own that serves `large.test`, and `small.test` with a service on two members.
+ *
+ * @param way to the database, for a node that is far away
+ */
+async function setUp(t: Test, way: (url: string) => Promise<string> = async (url) => url) {
   const url = await server.createDatabase()
-  const database = await Database.open({ url, dataDir: '/nowhere' })
+  const database = await Database.open({ url: await way(url), dataDir: '/nowhere' })
   t.teardown(() => database.stop())
   await database.ready(patience())
   const compiler = new GatedCompiler({ directory: t.testdir({}), version: '1.0.0', memory: null, graceMs: 0 })
@@ -155,7 +160,7 @@ async function setUp(t: Test) {
   await follower.loaded
   compiler.asked.length = 0
   const ask = (name: string) => [...own.lookupA(name).addresses].sort()
-  return { ask, compiler, database, errors, follower, looked, looks, publisher, served, write }
+  return { ask, compiler, database, errors, follower, looked, looks, publisher, served, url, write }
 }
 
 /** A write that replaces a zone, so that it is read whole. */
@@ -432,4 +437,45 @@ t.test('looks that fail are told, and the one that does not', async (t) => {
   await said((error) => error === null)
   await served(await write((unit) => putPool(unit, pool('other', []), {})))
   t.ok(follower.hasLoaded)
+})
+
+t.test('zones that changed are read together, however far away the database is', async (t) => {
+  let proxy: PostgresProxy
+  const { ask, compiler, served, url } = await setUp(t, async (url) => {
+    // Longer than it takes to send what is sent together: what leaves after an answer counts as if it had waited for it.
+    proxy = await startPostgresProxy(url, { delayMs: 300 })
+    t.teardown(() => proxy[Symbol.asyncDispose]())
+    return proxy.through(url)
+  })
+  const near = await Database.open({ url, dataDir: '/nowhere' })
+  t.teardown(() => near.stop())
+  await near.ready(patience())
+  const write = async (work: (write: Write) => Promise<unknown>) =>
+    served((await near.write('tester', work)).revision)
+  const changed = 40
+  const each = async (count: number, work: (apex: string) => Promise<unknown>) => {
+    for (let number = 0; number < count; number++) await work(`z${number}.test`)
+  }
+  /** Of what reads. */
+  const tripsOf = async (work: (write: Write) => Promise<unknown>) => {
+    const before = proxy.transactions.length
+    await write(work)
+    return proxy.transactions
+      .slice(before)
+      .filter(({ begin }) => begin.includes('read only'))
+      .reduce((sum, { roundTrips }) => sum + roundTrips, 0)
+  }
+  // So many that those which change are not read with all others.
+  await write((unit) => each(5 * changed, (apex) => replace(apex, '192.0.2.1')(unit)))
+  compiler.asked.length = 0
+  const whole = await tripsOf((unit) => each(changed, (apex) => replace(apex, '192.0.2.2', 'b')(unit)))
+  t.equal(compiler.asked.filter((what) => /^z\d+\.test$/.test(what)).length, changed)
+  t.same(ask('b.z7.test'), ['192.0.2.2'])
+  t.ok(whole < changed / 2, `${whole} round trips`)
+  const edits = await tripsOf((unit) =>
+    each(changed, (apex) => putRrset(unit, apex, rrset('a', 'A', '192.0.2.3'), {})),
+  )
+  t.equal(compiler.asked.filter((what) => /^z\d+\.test:a$/.test(what)).length, changed)
+  t.same(ask('a.z7.test'), ['192.0.2.3'])
+  t.ok(edits < changed / 2, `${edits} round trips`)
 })
