@@ -69,12 +69,6 @@ function readKey(row: Row, problems: Problem[]): ZoneKey | null {
   return problems.length > 0 ? null : keyOf(row)
 }
 
-/** Whether there is a key of any zone, of use or not. */
-export async function hasKeys(tx: Tx): Promise<boolean> {
-  const rows = await tx.select({ id: dnssecKeys.id }).from(dnssecKeys).limit(1)
-  return rows.length > 0
-}
-
 /** The keys that do something, by the apex of their zones. @param apexes null for all */
 export async function readActiveKeys(
   tx: Tx,
@@ -205,7 +199,7 @@ async function activate(
     .orderBy(desc(dnssecKeys.since), desc(dnssecKeys.id))
     .limit(1)
   if (known === undefined) {
-    const key = write.keys.make(apex, algorithm, role, !(await hasKeys(tx)))
+    const key = write.keys.make(apex, algorithm, role, !write.mayHaveKeys)
     write.bringsKeys()
     write.send(tx.insert(dnssecKeys).values({ apex, ...key, role, state: 'active', since }))
   } else if (known.state !== 'active') {

@@ -11,7 +11,7 @@ import { type KeyRole, keyFlags, keyRoles } from '../../model/dnssec.ts'
 import { ControlError } from '../../model/errors.ts'
 import { demandAllHeard } from '../../model/silence.ts'
 import type { Tx } from '../../store/database.ts'
-import { hasKeys, importKey } from '../../store/dnssec-keys.ts'
+import { importKey } from '../../store/dnssec-keys.ts'
 import { listSigningNodes } from '../../store/fleet.ts'
 import { demandNoRollover, endSigning, getSigning, ownParentDs, putSigning } from '../../store/signing.ts'
 import type { Ground, Signing } from '../context.ts'
@@ -235,8 +235,7 @@ function registerImport(app: FastifyInstance, context: Context): void {
     }
     const { revision, result } = await context.database.write(request.actor, async (unit) => {
       existingZone(await getSigning(unit.tx, apex), apex)
-      const isFirst = !(await hasKeys(unit.tx))
-      const sealed = { ...context.signing.seal(apex, parts, isFirst), flags: parts.flags }
+      const sealed = { ...context.signing.seal(apex, parts, !unit.mayHaveKeys), flags: parts.flags }
       await importKey(unit, apex, sealed, role)
       await unit.settled()
       return existingZone(await getSigning(unit.tx, apex), apex)
