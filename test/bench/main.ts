@@ -35,6 +35,7 @@ const programs: Readonly<Record<OtherName, string>> = {
   feeds: './feeds.ts',
   'feed-push': './feed-push.ts',
   apply: './apply.ts',
+  zones: './zones.ts',
 }
 
 const report = (line: string) => void process.stderr.write(`${line}\n`)

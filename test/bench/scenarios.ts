@@ -13,6 +13,7 @@ export const otherNames = [
   'feeds',
   'feed-push',
   'apply',
+  'zones',
   'scale',
   'signed-scale',
 ] as const
