@@ -18,7 +18,12 @@ export interface Claim {
   readonly dueInMs: number
 }
 
-/** Takes the turns that are due, and those that are due later than one that is taken now. Feeds that there are no more are left out. */
+/**
+ * Takes the turns that are due, and those that are due later than one that is taken now. Feeds that there are no more are left out.
+ *
+ * `now()` is when the transaction began. Another server may have taken a turn since, while this one waited for its row: that is due later by that, and not
+ * because it comes less often.
+ */
 export async function claimTurns(tx: Tx, turns: readonly Turn[], node: string): Promise<Claim[]> {
   if (turns.length === 0) return []
   const asked = sql`
@@ -30,7 +35,7 @@ export async function claimTurns(tx: Tx, turns: readonly Turn[], node: string): 
       insert into feed_sources as s (feed, due_at, source, node)
       select feed, next, source, ${node}::text from asked order by feed
       on conflict (feed) do update set due_at = excluded.due_at, source = excluded.source, node = excluded.node
-      where s.due_at <= now() or s.source <> excluded.source or s.due_at > excluded.due_at
+      where s.due_at <= now() or s.source <> excluded.source or s.due_at > excluded.due_at + (clock_timestamp() - now())
       returning feed
     )
     select asked.feed, won.feed is not null as won,

@@ -6,7 +6,7 @@ import { FeedWriter } from '../../../../src/controlplane/feeds/feed-writer.ts'
 import { SourceReader } from '../../../../src/controlplane/feeds/prometheus/source-reader.ts'
 import type { Feed } from '../../../../src/controlplane/model/feed.ts'
 import { Database } from '../../../../src/controlplane/store/database.ts'
-import { readSourceStates } from '../../../../src/controlplane/store/feed-sources.ts'
+import { claimTurns, readSourceStates } from '../../../../src/controlplane/store/feed-sources.ts'
 import { getFeed, putFeed, type StoredFeed } from '../../../../src/controlplane/store/feeds.ts'
 import { holdTimers } from '../../../support/held-timers.ts'
 import { temporaryDataFolder } from '../../../support/kept.ts'
@@ -170,6 +170,28 @@ t.test('servers take turns, and go on when one of them is gone', async (t) => {
   t.match((await two.database.read((tx) => readSourceStates(tx, [feed.id]))).get(feed.id), { node: 'two' })
   t.same([...one.errors, ...two.errors], [])
 })
+
+t.test(
+  'a turn that another server took while this one waited for the database is not taken again',
+  async (t) => {
+    const api = await startApi(t)
+    const url = await postgres.createDatabase()
+    const [one, two] = [await startNode(t, url, 'one'), await startNode(t, url, 'two')]
+    const { id } = await declare(one, feedOf(api.origin, 60_000))
+    const turn = [{ feed: id, source: 'same', everyMs: 60_000 }]
+    await one.database.record(async (tx) => {
+      // As of now for all that this transaction asks.
+      await tx.execute(sql`select now()`)
+      const [theirs] = await two.database.record((other) => claimTurns(other, turn, 'two'))
+      t.equal(theirs!.won, true)
+      const [ours] = await claimTurns(tx, turn, 'one')
+      t.match(ours, { won: false })
+      t.ok(ours!.dueInMs > 30_000)
+      const [sooner] = await claimTurns(tx, [{ ...turn[0]!, everyMs: 1_000 }], 'one')
+      t.equal(sooner!.won, true, 'one that comes more often now does not wait for the turn of before')
+    })
+  },
+)
 
 t.test('another source is read at once, and a feed that is gone no more', async (t) => {
   const api = await startApi(t)
