@@ -6,7 +6,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { ask } from '../e2e/ask.ts'
 import type { DaemonProcess } from '../support/daemon.ts'
-import { patienceMs } from '../support/patience.ts'
+import { patienceLeftMs } from '../support/patience.ts'
 
 /** Of each of those that write at once. */
 const names = 50
@@ -67,7 +67,7 @@ export class Writer implements AsyncDisposable {
   }
 
   /** Resolves with the next acknowledgement of a write that was begun after this call. */
-  async next(timeoutMs = patienceMs): Promise<void> {
+  async next(timeoutMs = patienceLeftMs()): Promise<void> {
     const from = this.#nth
     const deadlineMs = performance.now() + timeoutMs
     while (performance.now() < deadlineMs) {

@@ -2,7 +2,7 @@ import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
 import { setTimeout as delay } from 'node:timers/promises'
 import { type Answer, type DecodedPacket, decode, encode, type RecordType } from 'dns-packet'
-import { patience, patienceMs } from '../support/patience.ts'
+import { patience, patienceLeftMs } from '../support/patience.ts'
 
 export interface Answered {
   readonly rcode: string
@@ -48,7 +48,7 @@ function textOf(answer: Answer): string {
 
 /** Asks until the answers are these; rejects with the last ones when they don't come. */
 export async function askUntil(server: Server, name: string, wanted: readonly string[]): Promise<void> {
-  const deadline = Date.now() + patienceMs
+  const deadline = Date.now() + patienceLeftMs()
   const expected = [...wanted].sort().join()
   for (;;) {
     const { answers } = await ask(server, name)

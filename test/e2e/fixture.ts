@@ -4,7 +4,7 @@ import { createServer as createHttpsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { DaemonProcess } from '../support/daemon.ts'
-import { patienceMs } from '../support/patience.ts'
+import { patienceLeftMs } from '../support/patience.ts'
 
 export const soa = { mname: 'ns1.example.test.', rname: 'hostmaster.example.test.' }
 
@@ -109,7 +109,7 @@ export async function putService(
 
 /** What `look` finds, as soon as it finds something; asks again until then. */
 export async function eventually<T>(look: () => Promise<T | undefined>): Promise<T> {
-  const deadline = Date.now() + patienceMs
+  const deadline = Date.now() + patienceLeftMs()
   for (;;) {
     const found = await look()
     if (found !== undefined) return found

@@ -17,7 +17,7 @@ import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { placeEmbeddedDatabase } from './embedded-database.ts'
 import { temporaryDataFolder } from './kept.ts'
-import { patience, patienceMs } from './patience.ts'
+import { patience, patienceLeftMs } from './patience.ts'
 
 export const repository = fileURLToPath(new URL('../../', import.meta.url))
 /** What the program begins with: the sources, or what was built from them as users get it, which starts in less CPU (`.ci/unit.mjs`). */
@@ -210,7 +210,7 @@ function follow(child: ChildProcess, dataDir: string, release: () => Promise<voi
       wake()
     })
   })
-  const line: DaemonChild['line'] = (matches, { from = 0, timeoutMs = patienceMs } = {}) => {
+  const line: DaemonChild['line'] = (matches, { from = 0, timeoutMs = patienceLeftMs() } = {}) => {
     let next = from
     const { promise, resolve, reject } = Promise.withResolvers<LogLine>()
     const fail = (why: string) =>

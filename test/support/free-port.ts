@@ -11,6 +11,8 @@ const parts = 12
 const count = 1_000
 const first = 20_000 + count * (Number(process.env.TAP_JOB_ID ?? process.pid) % parts)
 const attempts = 100
+/** Where to look next. It only goes on: what was given away may be taken much later, and must not be given to another one meanwhile. */
+let next = Math.floor(Math.random() * count)
 /** Stands for both families where the host has both. */
 const hasIpv6 = Object.values(networkInterfaces())
   .flat()
@@ -23,7 +25,7 @@ const everywhere = hasIpv6 ? '::' : '0.0.0.0'
  */
 export async function freePort(): Promise<number> {
   for (let left = attempts; left > 0; left--) {
-    const port = first + Math.floor(Math.random() * count)
+    const port = first + (next++ % count)
     if ((await isFreeForTcp(port)) && (await isFreeForUdp(port))) return port
   }
   throw new Error(`none of ${attempts} ports was free`)

@@ -4,5 +4,8 @@
  */
 export const patienceMs = 840_000
 
+/** What is left of that since this process began, for a wait that begins now: also one that begins late says what did not come. */
+export const patienceLeftMs = (): number => Math.max(1000, patienceMs - performance.now())
+
 /** A signal for one such wait. */
-export const patience = (): AbortSignal => AbortSignal.timeout(patienceMs)
+export const patience = (): AbortSignal => AbortSignal.timeout(Math.ceil(patienceLeftMs()))
