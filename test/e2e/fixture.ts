@@ -36,7 +36,7 @@ export async function putEndingSoon(daemon: DaemonProcess, path: string, overrid
 const revisionOf = (response: Response) => Number(response.headers.get('etag')!.replaceAll('"', ''))
 
 /** Waits until the node answers by a revision, or a later one. */
-async function serves(daemon: DaemonProcess, revision: number): Promise<void> {
+export async function serves(daemon: DaemonProcess, revision: number): Promise<void> {
   await eventually(async () => {
     const metrics = await (await fetch(`${daemon.http}/metrics`)).text()
     const served = /^pooldns_config_revision (\d+)$/m.exec(metrics)?.[1]

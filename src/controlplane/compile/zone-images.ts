@@ -16,6 +16,7 @@ import { types } from '../../dataplane/wire/constants.ts'
 import { hostnameToWire, isSubdomain, lowerName, parseName } from '../../dataplane/wire/name.ts'
 import { NameScan } from '../../dataplane/wire/name-scan.ts'
 import { parseType } from '../../dataplane/wire/rdata.ts'
+import { TextError } from '../../dataplane/wire/text-error.ts'
 import type { CatalogZone, Mark } from '../catalog/catalog.ts'
 import type { SigningReport } from '../model/dnssec.ts'
 import { CollectedRrsets, type RrsetSink, SignedZones, type ZoneSource } from './signed-zones.ts'
@@ -188,8 +189,10 @@ export class ZoneImages {
     for (const job of order.jobs) {
       if (job.edit === null) continue
       const held = this.#held.get(job.zone.apex)
-      if (held === undefined || this.#behind.has(job.zone.apex)) work.compiled.missing.push(job.zone.apex)
-      else this.#keeping(work, job, () => this.#edit(work, job, job.edit!, held))
+      const names = namesOf(job.edit.owners, job.zone.apex)
+      if (held === undefined || names === null || this.#behind.has(job.zone.apex))
+        work.compiled.missing.push(job.zone.apex)
+      else this.#keeping(work, job, () => this.#edit(work, job, { names, text: job.edit!.text }, held))
     }
     return work.compiled
   }
@@ -240,11 +243,10 @@ export class ZoneImages {
   #edit(
     work: Work,
     job: CompileJob,
-    { owners, text }: NonNullable<CompileJob['edit']>,
+    { names, text }: { readonly names: readonly Uint8Array[]; readonly text: string },
     held: HeldZone,
   ): void {
     const apex = hostnameToWire(job.zone.apex)
-    const names = owners.map((owner) => lowerName(parseName(owner, apex)))
     const image = this.#imageOf(held)
     const source = {
       collected: new CollectedRrsets(apex),
@@ -379,6 +381,17 @@ function workOf({ revision, stamp, jobs }: Omit<CompileOrder, 'gone'>): Work {
 }
 
 const sinkOf = ({ compiler, source }: Current): RrsetSink => compiler ?? source.collected
+
+/** Null when one is none, as it may be of a row that somebody broke by SQL and that is gone by now: the whole zone is compiled then. */
+function namesOf(owners: readonly string[], apex: string): Uint8Array[] | null {
+  try {
+    const origin = hostnameToWire(apex)
+    return owners.map((owner) => lowerName(parseName(owner, origin)))
+  } catch (error) {
+    if (error instanceof TextError) return null
+    throw error
+  }
+}
 
 const reasonOf = (error: unknown) => (error instanceof Error ? error.message : String(error))
 

@@ -204,6 +204,19 @@ t.test('an edit without an image is missing; a zone without rows has its SOA', a
   t.throws(() => images.finish(), { message: 'nothing was begun to be compiled' })
 })
 
+t.test('an edit of an owner that is no name has the whole zone compiled', async (t) => {
+  const images = new ZoneImages()
+  compile(images, [a('a', '192.0.2.1')])
+  const edit = { owners: ['a', 'bad..owner'], text: '[]' }
+  const editOf = { revision: 2, stamp: 's2', jobs: [{ zone: headOf(), services: [], edit }], gone: [] }
+  t.same(images.edit(editOf), { images: [], bad: [], kept: [], missing: [apex], signed: [] })
+  const { images: compiled } = compile(images, [a('b', '192.0.2.2')])
+  t.same(
+    ['a', 'b'].map((owner) => ask(compiled[0]![1], owner, 1)),
+    [undefined, 'c0000202'],
+  )
+})
+
 t.test('rows of several zones, in batches; an order that was not finished is forgotten', async (t) => {
   const images = new ZoneImages()
   const zones = ['one.test', 'two.test', 'three.test'].map((name) => ({ ...headOf(), apex: name }))
