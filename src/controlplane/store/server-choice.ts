@@ -88,12 +88,15 @@ export class ServerChoice {
     stack.defer(() => over.abort())
     const signal = AbortSignal.any([over.signal, this.#stopping.signal])
     const found = Promise.withResolvers<Candidate>()
+    // In the order of the servers, whoever is quicker to say no: what is told again and again is the same then.
     const reasons: string[] = []
     const asked: Promise<void>[] = []
-    for (const candidate of this.#candidates) {
+    for (const [index, candidate] of this.#candidates.entries()) {
       const answer = this.#ask(candidate, signal).then(
         () => found.resolve(candidate),
-        (error: unknown) => void reasons.push(`${candidate.name}: ${reasonOf(error)}`),
+        (error: unknown) => {
+          reasons[index] = `${candidate.name}: ${reasonOf(error)}`
+        },
       )
       asked.push(answer)
       const waited = delay(aloneMs, undefined, { signal }).catch(() => {})

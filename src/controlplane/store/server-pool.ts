@@ -1,7 +1,7 @@
 /** The connections to one server: a pool, and the word on whether anybody answers at their other end. */
 import type { Socket } from 'node:net'
-import { setTimeout as delay } from 'node:timers/promises'
 import pg from 'pg'
+import { pause } from '../timing/clock.ts'
 
 /** Connections to a server. One is in use by a write, the others by readers. */
 const poolSize = 10
@@ -10,6 +10,8 @@ const poolSize = 10
 const keptConnections = 2
 
 const askTimeoutMs = 1_000
+/** It is counted in these: one in which this process stood still, and read nothing that had come, counts once, however long it was. */
+const askTurnMs = 100
 
 export class ServerPool {
   readonly #config: pg.ClientConfig
@@ -59,11 +61,11 @@ export class ServerPool {
       () => true,
       (error: unknown) => error instanceof pg.DatabaseError,
     )
+    const over = new AbortController()
     try {
-      return await Promise.race([asked, delay(askTimeoutMs, false, { signal })])
-    } catch {
-      return false
+      return await Promise.race([asked, silence(AbortSignal.any([signal, over.signal]))])
     } finally {
+      over.abort()
       cut(client)
     }
   }
@@ -79,6 +81,13 @@ export class ServerPool {
     // A server that is silent doesn't close its end.
     for (const client of this.#clients) cut(client)
   }
+}
+
+/** Resolves once there has been time for an answer, or the signal aborts. */
+async function silence(signal: AbortSignal): Promise<false> {
+  for (let passedMs = 0; passedMs < askTimeoutMs && !signal.aborted; passedMs += askTurnMs)
+    await pause(askTurnMs, signal)
+  return false
 }
 
 /** Ends a connection without a word to, or from, its other end. */

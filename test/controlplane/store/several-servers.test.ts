@@ -1,4 +1,6 @@
 /** A URL that names several servers: which one is used, and what happens when it is not what it was. */
+import { once } from 'node:events'
+import { type AddressInfo, createServer } from 'node:net'
 import pg from 'pg'
 import t, { type Test } from 'tap'
 import { Database } from '../../../src/controlplane/store/database.ts'
@@ -96,6 +98,21 @@ t.test('none will do: each is named, with its reason, and no password', async (t
   await ready
   t.same(await writeAtLast(database, 'there'), [])
   await standby.kill()
+})
+
+t.test('reasons are told in the order of the servers, whichever is quicker to say no', async (t) => {
+  // It keeps us waiting for longer than the next one is kept from being asked.
+  const slow = createServer((socket) => {
+    socket.on('error', () => undefined)
+    setTimeout(() => socket.destroy(), 800)
+  }).listen(0, '127.0.0.1')
+  await once(slow, 'listening')
+  t.teardown(() => slow.close())
+  const { port } = slow.address() as AddressInfo
+  const database = await open(t, together('', `postgres://a@127.0.0.1:${port}/x`, 'postgres://127.0.0.1:1/x'))
+  await t.rejects(database.read(currentRevision), {
+    message: new RegExp(`will do: 127.0.0.1:${port}: .*; 127.0.0.1:1: connect ECONNREFUSED`),
+  })
 })
 
 t.test(
