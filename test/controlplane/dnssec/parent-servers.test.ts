@@ -7,6 +7,7 @@ import {
   judgeParent,
 } from '../../../src/controlplane/dnssec/parent-servers.ts'
 import { dnskeyOf, dsOf, keyTag, makeKeyParts } from '../../../src/controlplane/dnssec/zone-key.ts'
+import { freePort } from '../../support/free-port.ts'
 import { patience } from '../../support/patience.ts'
 import { startUpstream, type Upstream } from '../../support/upstream.ts'
 
@@ -43,8 +44,9 @@ function ds(keys: readonly { readonly ds: Uint8Array }[], ttl = 300): { rrs: Ans
 /** Two servers of the parent at one port, and a resolver that knows them by these addresses. */
 async function parent(t: Test, first: readonly string[], second: readonly string[]) {
   const resolver = await startUpstream()
-  const one = await startUpstream({ host: '127.0.0.1' })
-  const port = Number(one.address.split(':').at(-1))
+  // Free for both: what the system gives for one family, somebody may have for the other.
+  const port = await freePort()
+  const one = await startUpstream({ host: '127.0.0.1', port })
   const two = await startUpstream({ host: '::1', port })
   t.teardown(() => Promise.all([resolver, one, two].map((each) => each.stop())))
   resolver.says.set('test NS', { ttl: 60, data: ['ns1.test', 'ns2.test'] })

@@ -7,6 +7,7 @@ import { answersPerTurn, ConnectionTable } from '../../../src/dataplane/listener
 import type { Answerer } from '../../../src/dataplane/listener/listener.ts'
 import type { StreamLimits } from '../../../src/dataplane/listener/stream-limits.ts'
 import { query, TcpClient } from '../../support/dns-client.ts'
+import { patienceMs } from '../../support/patience.ts'
 import { answering } from './listening.ts'
 import { startListening } from './listening-tcp.ts'
 
@@ -106,7 +107,7 @@ function messagesIn(sent: readonly Buffer[]): number {
 }
 
 t.test('a stop answers what has come, closes our side, and reads what is on its way', async (t) => {
-  const { open, order, table, ends } = setUp(t)
+  const { open, order, table, ends } = setUp(t, { drainTimeoutMs: patienceMs })
   const wire = open('192.0.2.1')
   wire.push(Buffer.concat(Array.from({ length: 2000 }, () => ask(1))))
   await until(() => order.length > 0)

@@ -5,6 +5,7 @@ import { allocateCounters, Counters } from '../../../src/dataplane/counters.ts'
 import { ServingState } from '../../../src/dataplane/image/state.ts'
 import type { ListenerParts } from '../../../src/dataplane/listener/listener.ts'
 import { defaultStreamLimits } from '../../../src/dataplane/listener/stream-limits.ts'
+import { patienceMs } from '../../support/patience.ts'
 import { servingUpdate } from '../zone-text.ts'
 
 export const zone = {
@@ -16,6 +17,9 @@ export const zone = {
     ...Array.from({ length: 180 }, (_, i) => `big 300 TXT ${String(i).padStart(250, 'x')}`),
   ],
 }
+
+/** A message that comes in parts is never too late, however long this process stands still between them; tests of that have times of their own. */
+const limits = { ...defaultStreamLimits, messageTimeoutMs: patienceMs }
 
 export interface Answering extends ListenerParts {
   totals(): CounterTotals
@@ -33,7 +37,7 @@ export function answering(stream: boolean): Answering {
   return {
     responder: new Responder(state, counters, { stream }),
     counters,
-    limits: defaultStreamLimits,
+    limits,
     totals,
     responses: () => totals().responses.reduce((sum, { count }) => sum + count, 0),
     drops: () =>

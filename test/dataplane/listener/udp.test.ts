@@ -4,6 +4,7 @@ import { once } from 'node:events'
 import t from 'tap'
 import { maxRequestOctets } from '../../../src/dataplane/listener/batch-buffers.ts'
 import { flagBits, query, readResponse, u16Octets } from '../../support/dns-client.ts'
+import { freePort } from '../../support/free-port.ts'
 import { answering } from './listening.ts'
 import { backends, listenAndAsk } from './listening-udp.ts'
 
@@ -93,13 +94,13 @@ for (const [backend, start] of Object.entries(backends)) {
       other.bind(0, '127.0.0.1')
       await once(other, 'listening')
       t.teardown(() => other.close())
-      const free = await start([{ host: '127.0.0.1', port: 0 }], answering(false))
-      await free.stop()
-      const listen = [...free.bound, { host: '127.0.0.1', port: other.address().port }]
+      // That nobody else has in the meantime, as one of the system's might be.
+      const free = await freePort()
+      const listen = [free, other.address().port].map((port) => ({ host: '127.0.0.1', port }))
       await t.rejects(start(listen, answering(false)), { code: 'EADDRINUSE' })
       // Without sharing: this would fail if the first socket were still there.
       const exclusive = createSocket('udp4')
-      exclusive.bind(free.bound[0]!.port, '127.0.0.1')
+      exclusive.bind(free, '127.0.0.1')
       await once(exclusive, 'listening')
       exclusive.close()
     })
