@@ -156,7 +156,7 @@ export class Configuration {
       const members = changes.flatMap(({ after }) => hosts.get(after.host) ?? [])
       void this.publisher.refresh(new Set(members.map(({ pool }) => pool)))
     },
-    'locations-changed': () => void this.#relocate(),
+    'locations-changed': () => void this.#relocate('renew'),
   }
 
   /** Gives hosts their last good addresses, in any case: resolving may fail while the database is there. */
@@ -386,11 +386,16 @@ export class Configuration {
     this.#around.tracing?.changes.read(catalog.revision)
   }
 
-  /** Other location data, other areas. */
-  async #relocate(): Promise<void> {
+  /** Makes the location maps that could not be made when they were needed. */
+  completeLocations(): Promise<void> {
+    return this.#relocate('complete')
+  }
+
+  /** Other location data, other areas; or some that were missing. */
+  async #relocate(how: 'renew' | 'complete'): Promise<void> {
     const { answers, log, signal } = this.#around
     try {
-      const maps = await answers.locations.renew(() => this.publisher.catalog, signal)
+      const maps = await answers.locations[how](() => this.publisher.catalog, signal)
       if (maps !== null) await this.publisher.relocate(maps)
     } catch (error) {
       if (!signal.aborted) failing(log, 'location maps were not made anew')(error)

@@ -71,6 +71,8 @@ const queryLogEveryMs = 60_000
 const cookieKeysEveryMs = 60_000
 /** Each look logs a line at the most. */
 const limitedNetworksEveryMs = 10_000
+/** How often location maps are tried again that could not be made. */
+const locationsEveryMs = 30_000
 /** How often probe times are looked at for services that steer by them. */
 const latencyEveryMs = 1000
 
@@ -355,6 +357,7 @@ function upkeep(parts: Parts): Disposable {
       const { rateLimit } = config
       if (rateLimit !== null) limitedNetworks.look(dataPlane.counters('udp'), rateLimit, log)
     }),
+    every(locationsEveryMs, () => void configuration.completeLocations()),
     every(latencyEveryMs, () => {
       configuration.publisher.refreshLatencies().catch((error) => faults.internal('upkeep', error))
     }),

@@ -15,7 +15,7 @@ import { createRequire } from 'node:module'
 import { basename, dirname } from 'node:path'
 import type { AddressText } from '../model/pool.ts'
 import { Alarm } from '../timing/alarm.ts'
-import { monotonicClock } from '../timing/clock.ts'
+import { monotonicClock, orAborted } from '../timing/clock.ts'
 import { PollLoop } from '../timing/poll-loop.ts'
 import { type AreaRequest, type LoadedDatabase, LocationThread, type ServiceMap } from './location-thread.ts'
 import type { Place } from './place.ts'
@@ -81,13 +81,13 @@ export class LocationSource {
 
   /** See `LocationThread.areas`. The first call reads the files. */
   async areas(request: AreaRequest, signal?: AbortSignal): Promise<ServiceMap> {
-    await this.#start()
+    await orAborted(this.#start(), signal)
     return await this.#thread.areas(request, signal)
   }
 
   /** Where an address is. The first call reads the files. */
   async placeOf(address: AddressText, signal?: AbortSignal): Promise<Place> {
-    await this.#start()
+    await orAborted(this.#start(), signal)
     return await this.#thread.placeOf(address, signal)
   }
 
@@ -100,7 +100,7 @@ export class LocationSource {
     signal?: AbortSignal,
   ): Promise<(string | null)[] | null> {
     if (this.#databases.length === 0 && this.#options.paths.length === 0) return null
-    await this.#start()
+    await orAborted(this.#start(), signal)
     return this.#databases.length === 0 ? null : await this.#thread.countriesOf(addresses, signal)
   }
 

@@ -5,7 +5,7 @@
  * Making a map takes a while, and answers must not be by the plan of one moment and the map of another. So maps are
  * prepared first (`prepare`, `renew`), and taken over (`take`) in the very turn in which the plans are made that go with them;
  * both reach the workers in one update. A map that can't be made (too many areas, no time) is left out: every client is in
- * area 0 then, the default.
+ * area 0 then, the default, until it has been made (`complete`).
  *
  * Bounded by the services.
  */
@@ -47,6 +47,8 @@ export class LocationMaps {
   /** Maps by key. */
   readonly #maps = new Map<string, ServiceMap>()
   #keys: ReadonlyMap<string, string> = new Map()
+  /** Why maps could not be made, by key, last: each reason is told once. Bounded by the services. */
+  readonly #problems = new Map<string, string>()
   /** How often the location data has been another one. */
   #renewals = 0
 
@@ -117,6 +119,23 @@ export class LocationMaps {
   }
 
   /**
+   * Makes the maps that could not be made when they were needed: no other change may come for long.
+   *
+   * @param catalogOf the catalog that is served
+   * @returns null when there is nothing to take over
+   */
+  async complete(catalogOf: () => Catalog, signal: AbortSignal): Promise<PreparedMaps | null> {
+    const isMade = (key: string) => this.#maps.has(key) && !this.#problems.has(key)
+    if ([...this.#keys.values()].every(isMade)) return null
+    const renewals = this.#renewals
+    const catalog = catalogOf()
+    const { keys, requests } = requestsOf(catalog)
+    const made = await this.#make(new Map([...requests].filter(([key]) => !isMade(key))), signal)
+    // Other data, or a step to another catalog, has others made.
+    return made.size > 0 && renewals === this.#renewals && catalog === catalogOf() ? { keys, made } : null
+  }
+
+  /**
    * Takes prepared maps over.
    * @param leaving services that keep their maps, since they are still answered though nothing was prepared for them
    * @returns what comes to the workers by that
@@ -124,6 +143,8 @@ export class LocationMaps {
   take({ keys: prepared, made }: PreparedMaps, leaving: ReadonlySet<string>): SlotImages {
     const kept = [...this.#keys].filter(([service]) => leaving.has(service))
     this.#keys = new Map([...prepared, ...kept])
+    const used = new Set(this.#keys.values())
+    for (const key of this.#problems.keys()) if (!used.has(key)) this.#problems.delete(key)
     return Array.from(made, ([key, map]) => {
       this.#maps.set(key, map)
       return [this.#slots.take(key)!, map.image] as const
@@ -176,15 +197,23 @@ export class LocationMaps {
     const made = await Promise.all(
       Array.from(requests, async ([key, request]) => {
         try {
-          return [[key, await this.#options.areas(request, either)] as const]
+          const map = await this.#options.areas(request, either)
+          this.#problems.delete(key)
+          return [[key, map] as const]
         } catch (error) {
           signal.throwIfAborted()
-          this.#options.onProblem(`a location map was not made: ${(error as Error).message}`)
+          this.#tell(key, `a location map was not made: ${(error as Error).message}`)
           return []
         }
       }),
     )
     return new Map(made.flat())
+  }
+
+  #tell(key: string, problem: string): void {
+    if (this.#problems.get(key) === problem) return
+    this.#problems.set(key, problem)
+    this.#options.onProblem(problem)
   }
 }
 

@@ -57,6 +57,17 @@ t.test('none given: the country table that is installed', async (t) => {
   t.ok(image.byteLength > 100_000, 'Europe is in many places')
 })
 
+t.test('who does not wait any longer is let go while files are read', async (t) => {
+  let isLoaded = false
+  const onLoaded = () => {
+    isLoaded = true
+  }
+  const { source } = await sourceIn(t, [], { onLoaded })
+  const over = AbortSignal.abort(new Error('enough'))
+  await t.rejects(source.placeOf('130.59.31.80', over), { message: 'enough' })
+  t.notOk(isLoaded)
+})
+
 t.test('a file that is replaced is read again', async (t) => {
   const { directory, source, problems, write, next, countryOf } = await sourceIn(t, ['a.mmdb'])
   await write('a.mmdb', countryAt('192.0.2.0/24', 'CH'))

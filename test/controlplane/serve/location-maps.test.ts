@@ -185,6 +185,42 @@ t.test('what can not be made is left out, and tried again with the next step', a
   )
 })
 
+t.test('what could not be made is made as soon as it can be, and why not is told once', async (t) => {
+  const problems: string[] = []
+  let fails: Error | null = new Error('the thread died')
+  const maps = new LocationMaps({
+    areas: async () => {
+      if (fails !== null) throw fails
+      return { image: new SharedArrayBuffer(4), areas: [[0]] }
+    },
+    onProblem: (text) => problems.push(text),
+  })
+  let served = catalogOf([geo('a.test', 'CH'), service('plain.test', ['eu'])])
+  const complete = () => maps.complete(() => served, never)
+  maps.take(await maps.prepare(served, never), nobody)
+  t.equal(await complete(), null)
+  t.same(problems, ['a location map was not made: the thread died'])
+  fails = new Error('it died again')
+  t.equal(await complete(), null)
+  t.same(problems.slice(1), ['a location map was not made: it died again'])
+  fails = null
+  const late = complete()
+  const step = catalogOf([geo('b.test', 'DE')])
+  served = step
+  t.equal(await late, null, 'the step makes its own')
+  served = catalogOf([geo('a.test', 'CH')])
+  t.equal(maps.take((await complete())!, nobody).length, 1)
+  t.same(maps.of('a.test'), { mapSlot: 0, areas: [[0]] })
+  t.equal(await complete(), null, 'nothing is missing')
+  // One of other data could not be made, and that of before stays until it can be.
+  fails = new Error('the thread died')
+  maps.take((await maps.renew(() => served, never))!, nobody)
+  t.same(maps.of('a.test'), { mapSlot: 0, areas: [[0]] })
+  fails = null
+  t.equal(maps.take((await complete())!, nobody).length, 1)
+  t.equal(await complete(), null)
+})
+
 /** Maps that are made when the test says so. */
 function byHand(t: Test) {
   const open: { readonly request: AreaRequest; readonly make: (name: string) => void }[] = []
