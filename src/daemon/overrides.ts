@@ -3,21 +3,32 @@ import type { NewEvent } from '../controlplane/model/event.ts'
 import type { Override, ServiceOverride } from '../controlplane/model/override.ts'
 import { expireOverrides } from '../controlplane/store/overrides.ts'
 import { expireServiceOverrides } from '../controlplane/store/service-overrides.ts'
-import { wallClock } from '../controlplane/timing/clock.ts'
+import { Alarm } from '../controlplane/timing/alarm.ts'
+import { monotonicClock, wallClock } from '../controlplane/timing/clock.ts'
 import { DueTimes } from '../controlplane/timing/due-times.ts'
-import { failing, type Ground, type Hearing } from './announce.ts'
+import { failing, type Ground, type Hearing, seldom } from './announce.ts'
+
+/** Between two attempts at what the database did not take, as while another server holds its lock for long. */
+const defaultRetryMs = 5_000
 
 export class EndingOverrides implements Disposable {
   readonly #ground: Ground
   readonly #now: () => Date
   readonly #ends: DueTimes<Override>
   readonly #serviceEnds: DueTimes<ServiceOverride>
+  /** Rings when rows are to be deleted that could not be: no other override may end for long. */
+  readonly #again: Alarm
+  readonly #retryMs: number
+  readonly #tellFailed: (error: unknown) => void
   /** Before the first configuration the database may be one that has not been migrated. */
   #loaded = false
 
-  constructor(ground: Ground, now = () => new Date()) {
+  constructor(ground: Ground, now = () => new Date(), retryMs = defaultRetryMs) {
     this.#ground = ground
     this.#now = now
+    this.#retryMs = retryMs
+    this.#again = new Alarm(monotonicClock, () => this.#delete())
+    this.#tellFailed = seldom(failing(ground.log, 'ended overrides were not deleted'))
     const { announce } = ground
     this.#ends = new DueTimes(wallClock(now), (overrides) =>
       announce({ kind: 'overrides-ended', overrides, services: [] }),
@@ -46,10 +57,11 @@ export class EndingOverrides implements Disposable {
   [Symbol.dispose](): void {
     this.#ends[Symbol.dispose]()
     this.#serviceEnds[Symbol.dispose]()
+    this.#again[Symbol.dispose]()
   }
 
   #delete(): void {
-    const { announce, database, log } = this.#ground
+    const { announce, database } = this.#ground
     if (!this.#loaded || !database.up) return
     database
       .write('system', async (write) => [
@@ -57,7 +69,10 @@ export class EndingOverrides implements Disposable {
         ...(await expireServiceOverrides(write, this.#now())),
       ])
       .then(({ result }) => announce({ kind: 'operated', events: result.map(expired) }))
-      .catch(failing(log, 'ended overrides were not deleted'))
+      .catch((error: unknown) => {
+        this.#tellFailed(error)
+        this.#again.set(monotonicClock.nowMs() + this.#retryMs)
+      })
   }
 }
 

@@ -89,6 +89,23 @@ t.test('the end of an override is told at its time, and a deletion that fails is
   t.same(await failed, [{ err: fails }, 'ended overrides were not deleted'])
 })
 
+t.test('what could not be deleted is tried again, though no other override ends', async (t) => {
+  const database: Parameters<typeof fakeGround>[0] = { up: true }
+  // As while another server holds its lock: it is there all the time.
+  database.fails = new ControlError('unavailable', 'the database is not available: lock timeout')
+  const { ground, told, writes } = fakeGround(database)
+  told.on('logged', () => t.fail('that it is busy is no fault'))
+  using overrides = new EndingOverrides(ground, undefined, 10)
+  const next = once(told, 'told')
+  overrides.start()
+  while (writes() < 3) await new Promise((resolve) => setTimeout(resolve, 5))
+  delete database.fails
+  t.match(await next, [{ kind: 'operated', events: [{ kind: 'override', what: 'expired' }] }])
+  const tries = writes()
+  await new Promise((resolve) => setTimeout(resolve, 50))
+  t.equal(writes(), tries)
+})
+
 t.test('each override that has an end is told at it, the soonest first', async (t) => {
   const { ground, told } = fakeGround({ up: true })
   using overrides = new EndingOverrides(ground)
