@@ -159,7 +159,10 @@ export class RemoteDataPlane implements DataPlane {
     const link = new Link(stream, dataPlane, this.#deafAfterMs, {
       onEvent: (event) => this.#tell(event),
       onUpcall: this.#onUpcall,
-      onFailed: (error) => this.#next.reject(error),
+      // Later it is started again, and what is published waits for that.
+      onFailed: (error) => {
+        if (this.#opened === null) this.#next.reject(error)
+      },
       onEnd: (error) => {
         this.#links.delete(link)
         for (const transport of transportNames)

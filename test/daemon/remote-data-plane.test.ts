@@ -49,6 +49,7 @@ function start(t: Test, deafAfterMs: number) {
     const state = {
       acknowledges,
       end: () => conversation.end(),
+      fail: () => conversation.say({ kind: 'failed', code: 'EAGAIN', message: 'no thread' }),
       serves: (generation: number) => conversation.say({ kind: 'serving', generation, live }),
       asked: Promise.withResolvers<void>(),
       tell: (samples: readonly Sample[]) => conversation.say({ kind: 'sampled', samples }),
@@ -136,6 +137,27 @@ t.test('a change that a stop comes upon is waited for no more, nor is one that c
   await plane[Symbol.asyncDispose]()
   await t.rejects(underWay, { code: 'unavailable', message: /the server stops/ })
   await t.rejects(plane.publish(generation(2)), { code: 'unavailable' })
+})
+
+t.test('of one that can not listen a start hears, and later a change waits for the next', async (t) => {
+  const early = start(t, 10_000)
+  const failed = t.rejects(early.plane.start(), { code: 'EAGAIN' })
+  early.link(1, false).fail()
+  await failed
+  const { plane, hear, link } = start(t, 10_000)
+  const started = plane.start()
+  const one = link(1, true)
+  await started
+  one.end()
+  await hear('parted 1')
+  const served = plane.publish(generation(1))
+  const two = link(2, false)
+  two.fail()
+  await new Promise((resolve) => setImmediate(resolve))
+  two.end()
+  await hear('parted 2')
+  link(3, true)
+  await served
 })
 
 t.test('one that is gone without a word holds nothing up for ever', async (t) => {
