@@ -71,8 +71,8 @@ export class GradualMover implements AsyncDisposable {
   readonly #clock: Clock
   readonly #loop: PollLoop
   #known: ReadonlyMap<number, Known> = new Map()
-  /** Versions of those that can't be read, which were told. Bound: what is listed. */
-  #bad: ReadonlyMap<number, number> = new Map()
+  /** What was told of those that can't be read. Bound: what is listed. */
+  #bad: ReadonlySet<string> = new Set()
   #listening: Disposable | null = null
 
   constructor(options: MoverOptions) {
@@ -142,29 +142,22 @@ export class GradualMover implements AsyncDisposable {
     return moved
   }
 
-  /** Reads what is new or has turned. */
+  /** Reads what is new or has turned; and what could not be read, as whoever heals it by SQL may leave its version. */
   async #read(): Promise<void> {
     const before = this.#known
+    const bad = new Set<string>()
     const { current, read } = await this.#options.database.read(async (tx) => {
       const listed = await currentGradual(tx)
-      const news = listed.filter(
-        ({ id, version }) => before.get(id)?.change.version !== version && this.#bad.get(id) !== version,
-      )
+      const news = listed.filter(({ id, version }) => before.get(id)?.change.version !== version)
       const found = await readGradual(
         tx,
         news.map(({ id }) => id),
-        this.#options.onBad,
-      )
-      const good = new Set(found.map(({ id }) => id))
-      this.#bad = new Map(
-        listed.flatMap(({ id, version }) =>
-          this.#bad.get(id) === version || (news.some((one) => one.id === id) && !good.has(id))
-            ? [[id, version] as const]
-            : [],
-        ),
+        (reason) => bad.add(reason),
       )
       return { current: listed, read: new Map(found.map((change) => [change.id, change])) }
     })
+    for (const reason of bad) if (!this.#bad.has(reason)) this.#options.onBad(reason)
+    this.#bad = bad
     const nowMs = this.#clock.nowMs()
     this.#known = new Map(
       current.flatMap(({ id }): [number, Known][] => {

@@ -1,6 +1,9 @@
 /** Gradual changes by the API and a node's mover, on both kinds of database. */
+import { setTimeout } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { sql } from '../../../schema/drizzle.ts'
+import { GradualMover } from '../../../src/controlplane/gradual/mover.ts'
+import { patience } from '../../support/patience.ts'
 import { startPostgres } from '../../support/postgres.ts'
 import { type Harness, startHarness } from '../api/fixture.ts'
 import { startMoving } from './moving.ts'
@@ -426,6 +429,43 @@ for (const kind of ['postgres', 'embedded'] as const) {
         'to earlier: who comes later waits for a step at the most',
       )
       moving.trusts = true
+      await act(id, 'go-back')
+    })
+
+    t.test('one that somebody broke by SQL goes on when it has been healed by SQL', async (t) => {
+      const id = await begin(t)
+      const edit = (parts: ReturnType<typeof sql>) =>
+        harness.database.record((tx) =>
+          tx.execute(sql`update gradual_changes set parts = ${parts} where id = ${id}`),
+        )
+      await edit(sql`json_build_object('was', parts)`)
+      const bad: string[] = []
+      let looks = 0
+      await using mover = new GradualMover({
+        database: harness.database,
+        watched: () => t.fail('it leaves changes to others') as never,
+        trusts: () => {
+          looks++
+          return false
+        },
+        tell: () => t.fail('it leaves changes to others'),
+        onBad: (message) => bad.push(message),
+        onError: (error) => t.fail(String(error)),
+      })
+      mover.start()
+      const until = async (is: () => boolean) => {
+        const signal = patience()
+        for (; !is(); await setTimeout(5)) {
+          signal.throwIfAborted()
+          mover.hint()
+        }
+      }
+      await until(() => looks > 10)
+      t.match(bad, [new RegExp(`^gradual change ${id} in the database can't be read: parts `)])
+      t.notOk(mover.current.some((one) => one.id === id))
+      await edit(sql`parts -> 'was'`)
+      await until(() => mover.current.some((one) => one.id === id))
+      t.equal(bad.length, 1)
       await act(id, 'go-back')
     })
 
