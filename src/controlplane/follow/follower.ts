@@ -21,6 +21,9 @@
  * takes only when the database has the snapshot's revision in its history. While nothing is served, its settings wait for
  * its zones. After a gap in the changes everything is read again, settings first; after the death of the compile thread all zones.
  *
+ * What could not be used is read again each minute (`bad-rows.ts`): nobody says when it has been healed by SQL, and a zone that could not
+ * be compiled, for want of memory for instance, would stay as it was until somebody writes to it.
+ *
  * ## When the database is another one
  * Each revision has a random stamp. When that of the revision that is served, or of the snapshot, is another one in the database,
  * or the database has not come so far, its history is not the one that led here: it was restored, or made anew. It counts all the
@@ -33,6 +36,7 @@
  *   moment.
  * - Giving up the compilation of a zone that is touched again: one that is touched often enough would never be served.
  */
+import { isDeepStrictEqual } from 'node:util'
 import type { Catalog, Mark } from '../catalog/catalog.ts'
 import type { CompileThread } from '../compile/compile-thread.ts'
 import type { Compiled } from '../compile/zone-images.ts'
@@ -52,6 +56,7 @@ import { BadRows } from './bad-rows.ts'
 import { type KnownImages, servicesOf, sortZones, wholeZones } from './known-images.ts'
 import { type SchemaPart, SchemaParts } from './schema-parts.ts'
 import {
+  type ChangedSettings,
   changedTogether,
   failBacksOf,
   type Reading,
@@ -94,9 +99,12 @@ export interface FollowerOptions {
   readonly onCompiled?: (revision: number) => void
   /** The same. The next look comes all the same. */
   readonly onError: (error: unknown) => void
+  /** How long what can't be used is left alone; a minute when left out. */
+  readonly badEveryMs?: number
 }
 
 const pollMs = 1000
+const defaultBadEveryMs = 60_000
 /** Changes of one step; what is beyond is the next step's. */
 const changeLimit = 1000
 
@@ -140,6 +148,8 @@ export class Follower implements AsyncDisposable {
   /** There is something to read, as far as anybody says: no look before the look. */
   #hinted = true
   #broken: FoundBreak | null = null
+  /** When what can't be used was last read again, by the steady clock. */
+  #badReadMs = monotonicClock.nowMs()
   /** The schema, as `newerSchema` has it, under which parts could last not be read. */
   #lackingUnder: string | null = null
 
@@ -212,6 +222,11 @@ export class Follower implements AsyncDisposable {
     this.#hint()
   }
 
+  get #isBadDue(): boolean {
+    const { badEveryMs = defaultBadEveryMs } = this.#options
+    return !this.#bad.isEmpty && monotonicClock.nowMs() - this.#badReadMs >= badEveryMs
+  }
+
   /** Gives up what is being compiled. */
   async stop(): Promise<void> {
     this.#hints?.[Symbol.dispose]()
@@ -233,6 +248,7 @@ export class Follower implements AsyncDisposable {
     const { database, publisher, compiler, origin } = this.#options
     if (this.#hinted || this.#lost || !this.#loadedOnce || this.#broken !== null) return false
     if (this.#bad.lacksParts || this.#epoch !== compiler.epoch || this.#lane.hasNext) return false
+    if (this.#isBadDue) return false
     return isStillAt(database, publisher.catalog, origin())
   }
 
@@ -287,20 +303,55 @@ export class Follower implements AsyncDisposable {
     if (batch === null) return await this.#openAll(tx, reading, known, { epoch, database })
     let step: FoundStep | null = null
     if (batch.changes.length > 0) {
-      const { touched, touchedBy, ...settings } = await readChangedSettings(tx, before, batch, reading)
-      step = { ...settings, health: null, failBacks: failBacksOf(batch.changes), database }
-      for (const [apex, revision] of touchedBy) {
-        publisher.progress.fallBehind(apex, { from: revision, to: revision, lost: false })
-      }
-      for (const together of changedTogether({ touched, touchedBy })) {
-        this.#lane.touch(together, step.catalog)
-      }
-    }
+      const changed = await readChangedSettings(tx, before, batch, reading)
+      step = this.#stepTo(changed, failBacksOf(batch.changes), database)
+    } else if (this.#isBadDue) step = await this.#readBad(tx, before, reading, database)
     const { catalog } = step ?? publisher
     if (epoch !== this.#epoch) this.#compileAnew(catalog)
     this.#epoch = epoch
     // Rows of later revisions would come without their services.
     return { step, turn: batch.isLast ? this.#take(catalog) : null }
+  }
+
+  /** The step to changed settings, of whose zones the lane is told. */
+  #stepTo(
+    { touched, touchedBy, ...settings }: ChangedSettings,
+    failBacks: readonly MemberPattern[],
+    database: string | null,
+  ): FoundStep {
+    for (const [apex, revision] of touchedBy)
+      this.#options.publisher.progress.fallBehind(apex, { from: revision, to: revision, lost: false })
+    for (const together of changedTogether({ touched, touchedBy }))
+      this.#lane.touch(together, settings.catalog)
+    return { ...settings, health: null, failBacks, database }
+  }
+
+  /** Reads again what can't be used, while nothing else has changed. @returns null when none of the settings has been healed */
+  async #readBad(
+    tx: Tx,
+    before: Catalog,
+    reading: Reading,
+    database: string | null,
+  ): Promise<FoundStep | null> {
+    this.#badReadMs = monotonicClock.nowMs()
+    this.recompile(this.#bad.zones)
+    const { revision, stamp } = before
+    const changes = this.#bad.settings.map((place) => ({ ...place, revision, owners: null }))
+    if (changes.length === 0) return null
+    const { told } = this.#bad
+    const again = { revision, stamp, isLast: true, changes }
+    let changed: ChangedSettings
+    try {
+      // It has been told.
+      changed = await readChangedSettings(tx, before, again, { ...reading, onBad: () => undefined })
+    } catch (error) {
+      this.#bad.rereadAll(told)
+      throw error
+    }
+    if (isDeepStrictEqual(this.#bad.told, told)) return null
+    // No change will tell of it a second time.
+    this.#lost = true
+    return this.#stepTo(changed, [], database)
   }
 
   /** Tells of a break once, however many looks it takes. */
@@ -452,9 +503,11 @@ export class Follower implements AsyncDisposable {
     const { images, bad, kept, missing } = await compile!()
     this.#options.onCompiled?.(turn.catalog.revision)
     this.#notePart('rrsets', null)
-    for (const { message } of bad) this.#options.onBad(message)
     const byZone = Map.groupBy(bad, ({ apex }) => apex)
-    for (const [apex, owners] of turn.touched) this.#bad.recompiled(apex, owners, byZone.get(apex) ?? [])
+    for (const [apex, owners] of turn.touched) {
+      const news = this.#bad.recompiled(apex, owners, byZone.get(apex) ?? [])
+      for (const message of news) this.#options.onBad(message)
+    }
     const { zones: heads } = turn.catalog
     const zones = images.map(
       ([apex, image]) => [apex, { image, zone: heads.get(apex)!, services: services.get(apex)! }] as const,

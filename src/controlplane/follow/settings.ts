@@ -153,7 +153,7 @@ export async function readChangedSettings(
   { revision, stamp, changes }: ChangeBatch,
   reading: Reading,
 ): Promise<ChangedSettings> {
-  const { onBad, parts } = reading
+  const { parts } = reading
   // What nothing changed is not asked for, so it is not known whether it could be read.
   const part = async <T>(name: SchemaPart, isTouched: boolean, read: () => Promise<T>, before: T) =>
     isTouched ? readOr(parts, name, read, () => before) : before
@@ -217,7 +217,7 @@ export async function readChangedSettings(
     part(
       'overrides',
       keys('override').size + keys('pool').size > 0,
-      () => readOverrides(tx, onBad),
+      () => rereadOverrides(tx, reading),
       before.overrides,
     ),
     entries('webhooks', 'webhook', before.webhooks, getWebhook),
@@ -390,6 +390,17 @@ async function readServices(
 
 async function readOverrides(tx: Tx, onBad: OnBad): Promise<CatalogParts['overrides']> {
   return new Map((await listOverrides(tx, onBad)).map((override) => [formatMemberKey(override), override]))
+}
+
+/** The same, where it is told which can't be read until they can be. */
+async function rereadOverrides(tx: Tx, { onBad, bad }: Reading): Promise<CatalogParts['overrides']> {
+  const found = new Map<string, string>()
+  const overrides = await readOverrides(tx, (message, what) => {
+    onBad(message, what)
+    found.set(what, message)
+  })
+  bad.rereadOverrides(found)
+  return overrides
 }
 
 /** A stored service as the catalog has it, with its zone and the operator's word. */

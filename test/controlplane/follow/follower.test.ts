@@ -8,7 +8,7 @@ import t, { type Test } from 'tap'
 import { sql } from '../../../schema/drizzle.ts'
 import { CompileThread } from '../../../src/controlplane/compile/compile-thread.ts'
 import type { CompileOrder } from '../../../src/controlplane/compile/zone-images.ts'
-import { Follower } from '../../../src/controlplane/follow/follower.ts'
+import { Follower, type FollowerOptions } from '../../../src/controlplane/follow/follower.ts'
 import type { Override } from '../../../src/controlplane/model/override.ts'
 import { AnswerCounters } from '../../../src/controlplane/serve/answer-counters.ts'
 import { HandedOut } from '../../../src/controlplane/serve/handed-out.ts'
@@ -42,6 +42,8 @@ class GatedCompiler extends CompileThread {
   /** What it was asked for: `apex` for a whole zone, `apex:owner,...` for an edit, `-apex` for one that is gone. */
   readonly asked: string[] = []
   #gate: { readonly apex: string; readonly opened: Promise<void>; readonly reached: () => void } | null = null
+  /** A zone that can't be compiled, whatever the reason. */
+  keeps: string | null = null
 
   /** Lets nothing of a zone by until it is opened. */
   close(apex: string): { readonly reached: Promise<void>; readonly open: () => void } {
@@ -61,7 +63,15 @@ class GatedCompiler extends CompileThread {
       gate.reached()
       await orAborted(gate.opened, signal)
     }
-    return super.take(order, rows, signal)
+    const finish = await super.take(order, rows, signal)
+    return async () => {
+      const { keeps } = this
+      const compiled = await finish()
+      if (compiled.images.every(([apex]) => apex !== keeps)) return compiled
+      const bad = { apex: keeps!, owner: '', type: '', message: `zone ${keeps} can't be compiled` }
+      const images = compiled.images.filter(([apex]) => apex !== keeps)
+      return { ...compiled, images, bad: [bad], kept: [keeps!] }
+    }
   }
 }
 
@@ -86,7 +96,11 @@ const drain = (poolName: string, memberName: string): Override => ({
  *
  * @param way to the database, for a node that is far away
  */
-async function setUp(t: Test, way: (url: string) => Promise<string> = async (url) => url) {
+async function setUp(
+  t: Test,
+  way: (url: string) => Promise<string> = async (url) => url,
+  options: Partial<FollowerOptions> = {},
+) {
   const url = await server.createDatabase()
   const database = await Database.open({ url: await way(url), dataDir: '/nowhere' })
   t.teardown(() => database.stop())
@@ -144,6 +158,7 @@ async function setUp(t: Test, way: (url: string) => Promise<string> = async (url
     onBad: (message) => t.fail(message),
     onLook: (error) => looked.push(error),
     onError: (error) => errors.push(error),
+    ...options,
   })
   t.teardown(() => follower.stop())
   const write = async (work: (write: Write) => Promise<unknown>) => {
@@ -478,4 +493,76 @@ t.test('zones that changed are read together, however far away the database is',
   t.equal(compiler.asked.filter((what) => /^z\d+\.test:a$/.test(what)).length, changed)
   t.same(ask('a.z7.test'), ['192.0.2.3'])
   t.ok(edits < changed / 2, `${edits} round trips`)
+})
+
+/** A node that reads soon again what it can't use, and says of it what it is told. */
+async function setUpSoon(t: Test) {
+  const told: string[] = []
+  const options = { badEveryMs: 50, onBad: (message: string) => told.push(message) }
+  const { database, follower, ...node } = await setUp(t, undefined, options)
+  await database.record((tx) =>
+    tx.execute(sql`
+      do $$ declare c record; begin for c in select conrelid::regclass as tab, conname from pg_constraint
+        where connamespace = 'public'::regnamespace and contype = 'c'
+        loop execute format('alter table %s drop constraint %I', c.tab, c.conname); end loop; end $$`),
+  )
+  const edit = (statement: string) => database.record((tx) => tx.execute(sql.raw(statement)))
+  /** Leaves a change, so that nodes read what it is of at once. */
+  const change = async (kind: string, key: string, statement: string) => {
+    await edit(statement)
+    await edit(`with bumped as (update config_revision set revision = revision + 1 returning revision)
+      insert into changes (revision, kind, key, stamp) select revision, '${kind}', '${key}', 'by hand' from bumped`)
+  }
+  const until = async (is: () => boolean) => {
+    const signal = patience()
+    while (!is()) {
+      signal.throwIfAborted()
+      await setTimeout(10)
+    }
+  }
+  return { ...node, follower, told, edit, change, until }
+}
+
+t.test(
+  'rows that somebody broke are used when they have been healed by SQL, which leaves no change',
+  async (t) => {
+    const { ask, change, edit, follower, publisher, served, told, until, write } = await setUpSoon(t)
+    await served(await write((unit) => putOverride(unit, drain('web', 'm1'))))
+    for (const [kind, key, statement] of [
+      [
+        'zone',
+        'large.test',
+        `update rrsets set data = '{nonsense}' where zone = 'large.test' and owner = 'a'`,
+      ],
+      ['zone', 'small.test', `update zones set serial = -1 where apex = 'small.test'`],
+      ['pool', 'web', `update members set weight = -1 where name = 'm2'`],
+      ['override', 'web/m1', `update overrides set state = 'evil'`],
+    ] as const)
+      await change(kind, key, statement)
+    await until(() => follower.badRows.length === 4)
+    const { revision } = publisher
+    t.same(ask('a.large.test'), ['192.0.2.7'], 'the last good stays')
+    await edit(`update rrsets set data = '{192.0.2.60}' where zone = 'large.test' and owner = 'a'`)
+    await until(() => ask('a.large.test')[0] === '192.0.2.60')
+    await edit(`update zones set serial = 77 where apex = 'small.test'`)
+    await until(() => publisher.catalog.zones.get('small.test')?.serial === 77)
+    await edit(`update members set weight = 100, address = '192.0.2.22' where name = 'm2'`)
+    await until(() => ask('www.small.test').includes('192.0.2.22'))
+    t.same(ask('www.small.test'), ['192.0.2.1', '192.0.2.22'])
+    t.equal(follower.badRows.length, 1)
+    await edit(`update overrides set state = 'drain'`)
+    await until(() => follower.badRows.length === 0)
+    await until(() => ask('www.small.test').length === 1)
+    t.same([told.length, publisher.revision], [4, revision], 'each was told once')
+  },
+)
+
+t.test('a zone that could not be compiled is compiled before anybody writes to it again', async (t) => {
+  const { ask, compiler, follower, served, told, until, write } = await setUpSoon(t)
+  compiler.keeps = 'small.test'
+  await served(await write((unit) => putRrset(unit, 'small.test', rrset('a', 'A', '192.0.2.9'), {})))
+  t.same([ask('a.small.test'), told], [['192.0.2.8'], ["zone small.test can't be compiled"]])
+  compiler.keeps = null
+  await until(() => follower.badRows.length === 0)
+  t.same(ask('a.small.test'), ['192.0.2.9'])
 })
