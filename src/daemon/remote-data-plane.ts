@@ -26,8 +26,8 @@ import type { ImageStore } from './image-store/image-store.ts'
 import { ServedImages } from './image-store/served-images.ts'
 import type { Opened, Supervision } from './supervision.ts'
 
-/** How long a reader of counters waits for a process that answers late. */
-const countPatienceMs = 500
+/** How long a reader of counters waits for a process that answers late. One that hangs is killed by then. */
+const countPatienceMs = 2000
 /** How long whoever asks for samples, or for queries, waits for a process that answers late. */
 const samplePatienceMs = 2000
 /** How often counters are looked at, so that they are known of a process that dies. */
@@ -237,8 +237,10 @@ class Link {
   served = -1
   /** By generation; at most the first and one after it. */
   readonly #awaited = new Map<number, (served: true) => void>()
-  /** Whoever waits for counters. */
+  /** Whoever waits for counters that have been asked for. */
   #counting: PromiseWithResolvers<void> | null = null
+  /** Whoever waits for the next: what is on its way may have been counted before they came. */
+  #nextCounting: PromiseWithResolvers<void> | null = null
   /** Whoever waits for samples. */
   #sampling: PromiseWithResolvers<readonly Sample[]> | null = null
   /** Whoever waits for queries, or has waited: what comes late goes to who asks next. */
@@ -280,13 +282,20 @@ class Link {
     return this.#serve({ kind: 'replace', update })
   }
 
+  /** Resolves with all that was counted before the call, unless the process ends, or answers too late. */
   async count(patienceMs: number): Promise<void> {
-    if (this.#counting === null) {
-      this.#askedAtMs ??= performance.now()
-      this.#counting = Promise.withResolvers()
-      this.#conversation.say({ kind: 'count' })
-    }
-    await Promise.race([this.#counting.promise, this.#over.promise, afterMs(patienceMs)])
+    this.#nextCounting ??= Promise.withResolvers()
+    const { promise } = this.#nextCounting
+    if (this.#counting === null) this.#askForCounters()
+    await Promise.race([promise, this.#over.promise, afterMs(patienceMs)])
+  }
+
+  #askForCounters(): void {
+    this.#counting = this.#nextCounting
+    this.#nextCounting = null
+    if (this.#counting === null) return
+    this.#askedAtMs = performance.now()
+    this.#conversation.say({ kind: 'count' })
   }
 
   /** @returns nothing when the process ends, or answers too late */
@@ -352,8 +361,8 @@ class Link {
       case 'counted':
         this.counted.put(message.counted)
         this.#counting?.resolve()
-        this.#counting = null
         this.#askedAtMs = null
+        this.#askForCounters()
         break
       case 'sampled':
         this.#sampling?.resolve(message.samples)

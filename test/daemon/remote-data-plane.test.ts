@@ -13,10 +13,15 @@ const none = () => undefined
 /** One that is told of data planes by the test; each of them acknowledges, or not. */
 function start(t: Test, deafAfterMs: number) {
   const said: string[] = []
+  const seen = new Set<string>()
   const waiting = new Map<string, () => void>()
+  const see = (what: string) => {
+    seen.add(what)
+    waiting.get(what)?.()
+  }
   const say = (what: string) => {
     said.push(what)
-    waiting.get(what)?.()
+    see(what)
   }
   let onLink: Parameters<Supervision['links']>[0] = none
   const supervision: Supervision = {
@@ -43,7 +48,7 @@ function start(t: Test, deafAfterMs: number) {
   const plane = new RemoteDataPlane(supervision, 100, events, null, deafAfterMs)
   t.teardown(() => plane[Symbol.asyncDispose]())
   const hear = (what: string) =>
-    said.includes(what) ? undefined : new Promise<void>((resolve) => waiting.set(what, resolve))
+    seen.has(what) ? undefined : new Promise<void>((resolve) => waiting.set(what, resolve))
   const link = (number: number, acknowledges: boolean) => {
     const live = { udp: 1, tcp: 1 }
     const state = {
@@ -54,6 +59,12 @@ function start(t: Test, deafAfterMs: number) {
       asked: Promise.withResolvers<void>(),
       tell: (samples: readonly Sample[]) => conversation.say({ kind: 'sampled', samples }),
       leave: (frames: readonly Uint8Array[]) => conversation.say({ kind: 'queried', frames }),
+      /** How often it was asked for its counters. */
+      counting: 0,
+      count: (value: number) => {
+        const cells = { cells: Uint32Array.of(0), values: Float64Array.of(value) }
+        conversation.say({ kind: 'counted', counted: [{ transport: 'udp', worker: 0, ...cells }], live })
+      },
       restartTap: (reason: string) =>
         conversation.say({ kind: 'event', event: { what: 'tap-restart', reason }, live }),
     }
@@ -64,6 +75,8 @@ function start(t: Test, deafAfterMs: number) {
         if (state.acknowledges && 'update' in message)
           conversation.say({ kind: 'serving', generation: message.update.generation, live })
         if (message.kind === 'sample' || message.kind === 'queries') state.asked.resolve()
+        // It comes each second, too.
+        if (message.kind === 'count') see(`count ${++state.counting} of ${number}`)
       },
       none,
     )
@@ -205,3 +218,33 @@ t.test('what is left for the query log is of all that answer; one that goes has 
   one.restartTap('broken')
   await hear('tap broken')
 })
+
+t.test(
+  'whoever asks what was counted is told of all that was counted before, whoever else asks',
+  async (t) => {
+    // Nobody asks each second.
+    t.intercept(globalThis, 'setInterval', { value: () => ({ unref: none }) })
+    const { plane, hear, link } = start(t, 10_000)
+    const started = plane.start()
+    const one = link(1, true)
+    await started
+    const seen = () => plane.counters('udp').map((buffer) => new Float64Array(buffer)[0])
+    const first = plane.refresh()
+    await hear('count 1 of 1')
+    // Its answer is on its way when more is counted, and asked for by two.
+    const [second, third] = [plane.refresh(), plane.refresh()]
+    let isTold = false
+    void second.then(() => {
+      isTold = true
+    })
+    one.count(1)
+    await first
+    t.same(seen(), [0, 1])
+    await hear('count 2 of 1')
+    t.notOk(isTold)
+    one.count(2)
+    await Promise.all([second, third])
+    t.same(seen(), [0, 2])
+    t.equal(one.counting, 2, 'by one question')
+  },
+)
