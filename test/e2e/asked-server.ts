@@ -39,19 +39,28 @@ export async function putMember(daemon: DaemonProcess, last: number): Promise<vo
   })
 }
 
-/** Asks some hundred queries a second, each when the one before is answered, until it is told to stop; over TCP on one connection, which must not end. */
-export function askAllTheTime(daemon: Pick<DaemonProcess, 'dns'>, transport: 'udp' | 'tcp' = 'udp') {
+/**
+ * Asks some hundred queries a second, each when the one before is answered, until it is told to stop; over TCP on one connection, which must not end.
+ *
+ * @param transport `udp-again`: as a client does where answers may be lost, it asks again for what is not answered
+ */
+export function askAllTheTime(
+  daemon: Pick<DaemonProcess, 'dns'>,
+  transport: 'udp' | 'udp-again' | 'tcp' = 'udp',
+) {
   let going = true
   /** Wrong answers: the first of them, so that a failure shows what came. */
   const counts = { sent: 0, right: 0, wrong: [] as string[] }
   const run = async () => {
     await using clients = new AsyncDisposableStack()
     const client =
-      transport === 'udp'
-        ? clients.use(await UdpClient.open(daemon.dns))
-        : clients.use(await TcpClient.open(daemon.dns))
+      transport === 'tcp'
+        ? clients.use(await TcpClient.open(daemon.dns))
+        : clients.use(await UdpClient.open(daemon.dns))
     while (going) {
-      const response = await client.exchange(query(name, 'A', { id: counts.sent++ & 0xffff }))
+      const request = query(name, 'A', { id: counts.sent++ & 0xffff })
+      const asksAgain = transport === 'udp-again' && client instanceof UdpClient
+      const response = asksAgain ? await client.insist(request) : await client.exchange(request)
       if (response === null) throw new Error('the connection ended')
       const { rcode, answer } = readResponse(response)
       if (rcode === 0 && /^www\.example\.test \d+ A 192\.0\.2\.\d$/.test(answer.join())) counts.right++

@@ -26,6 +26,8 @@ export type Freezable =
 export interface Freezer extends Disposable {
   readonly nodeArgs: readonly string[]
   freeze(thread: Freezable, way: Way): void
+  /** Takes that back. @returns whether nobody had been broken yet */
+  spare(thread: Freezable): boolean
 }
 
 export function freezable(): Freezer {
@@ -39,6 +41,14 @@ export function freezable(): Freezer {
       const file = join(folder, thread)
       writeFileSync(`${file}.new`, way)
       renameSync(`${file}.new`, file)
+    },
+    spare: (thread) => {
+      try {
+        unlinkSync(join(folder, thread))
+        return true
+      } catch {
+        return false
+      }
     },
     [Symbol.dispose]: () => rmSync(folder, { recursive: true }),
   }
