@@ -28,7 +28,8 @@ t.test('what probes find is a feed', async (t) => {
   await using two = await startDaemonProcess({ env })
   await using off = await startDaemonProcess({ env: { ...env, POOLDNS_PROBE_HISTORY: 'off' } })
   await using backend = await startBackend()
-  await putService(one, [backend], {}, {}, { interval: '1s' })
+  // None of the first probes may fail because the member, which is this process, was slow once.
+  await putService(one, [backend], {}, {}, { interval: '2s', timeout: '2s' })
 
   const both = await eventually(async () => {
     const rows = await rowsOf(two)
