@@ -280,11 +280,16 @@ t.test('they end when the parent has a DS, and follow the keys until then', asyn
   await expects(t, daemon, apex, ns1, true)
   const [first] = await ask(daemon, signalOf(apex, ns1), cds)
   await pooldns(daemon, 'dnssec', 'roll', apex)
-  const rolled = await eventually(async () => {
+  await eventually(async () => {
     const [now] = await ask(daemon, signalOf(apex, ns1), cds)
     return now === undefined || now.equals(first!) ? undefined : now
   })
-  t.same([rolled], await ask(daemon, apex, cds), 'as the zone has them in each step')
+  // Of two workers one may have it sooner.
+  await eventually(async () => {
+    const [own, told] = [await ask(daemon, apex, cds), await ask(daemon, signalOf(apex, ns1), cds)]
+    return own.length === 1 && !own[0]!.equals(first!) && told[0]?.equals(own[0]!) ? true : undefined
+  })
+  t.pass('as the zone has them in each step')
   await pooldns(daemon, 'dnssec', 'roll', apex, '--cancel')
   const ds = (await pooldns(daemon, 'dnssec', 'ds', apex)).trim().split('\n')[0]!.split(' DS ')[1]!
   await put(daemon, '/v1/zones/example/rrsets/a/DS', { data: [ds] })

@@ -17,6 +17,8 @@ t.test('a transition is streamed, listed and sent', async (t) => {
   await using stream = await openStream(daemon.http, '/v1/events/stream?kind=member', {
     authorization: `Bearer ${daemon.token}`,
   })
+  // From then on it has all that comes.
+  await stream.comment()
   await putService(daemon, [backend])
   const up = await stream.next()
   t.match(up.data, { kind: 'member', pool: 'web', member: 'm1', to: 'up', node: /^[0-9a-f]{12}$/ })

@@ -78,7 +78,7 @@ t.test('push: what an agent reports counts on every node, until it runs out', as
     await askUntil(daemon.dns, name, [])
     t.match(await status(daemon), { state: 'down', reason: /^no report by 20/ })
   }
-  t.ok(two.lines.slice(from).some(({ to }) => to === 'down'))
+  t.match(await two.line(({ to }) => to === 'down', { from }), { pool: 'web' })
 })
 
 t.test('composite: at least so many of several, and the other way round', async (t) => {

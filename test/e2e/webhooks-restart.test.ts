@@ -69,6 +69,8 @@ for (const signal of ['SIGTERM', 'SIGKILL'] as const) {
     first.signal(signal)
     await first.exited
     if (signal === 'SIGTERM') await stored(url, 2)
+    // What it had sent as it ended may not have been read here yet.
+    await receiver.left()
     const tried = receiver.received.length
     const ids = new Set(receiver.received.map(({ headers }) => headers['webhook-id']))
 

@@ -1,6 +1,8 @@
 import { once } from 'node:events'
 import { createServer, type IncomingHttpHeaders, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { setTimeout as delay } from 'node:timers/promises'
+import { promisify } from 'node:util'
 
 export interface Received {
   readonly method: string
@@ -16,6 +18,8 @@ export interface Receiver extends AsyncDisposable {
   readonly busiest: number
   /** Resolves once so many requests have come. */
   count(requests: number): Promise<void>
+  /** Resolves once nobody is connected any more: then all that whoever is gone had sent has come. */
+  left(): Promise<void>
 }
 
 /** Somebody who is told. @param answer replies to the nth request (from 0), or leaves it hanging */
@@ -44,6 +48,12 @@ export async function startReceiver(
     },
     async count(requests) {
       while (received.length < requests) await once(server, 'received')
+    },
+    async left() {
+      const connections = promisify(server.getConnections.bind(server))
+      // One that nobody has taken yet is not counted: there is a turn first.
+      do await delay(10)
+      while ((await connections()) > 0)
     },
     async [Symbol.asyncDispose]() {
       server.closeAllConnections()
