@@ -38,13 +38,13 @@ const server = ({ host, port }: Way) => [`@${host}`, '-p', port]
 const clients: readonly Client[] = [
   {
     program: 'dig',
-    words: (way) => [...server(way), '+tries=1', ...(way.transport === 'tcp' ? ['+tcp'] : [])],
+    words: (way) => [...server(way), '+tries=1', '+time=60', ...(way.transport === 'tcp' ? ['+tcp'] : [])],
     goesOverToTcp: true,
     authoritative: /flags: qr aa rd;/,
   },
   {
     program: 'kdig',
-    words: (way) => [...server(way), '+retry=0', ...(way.transport === 'tcp' ? ['+tcp'] : [])],
+    words: (way) => [...server(way), '+retry=0', '+time=60', ...(way.transport === 'tcp' ? ['+tcp'] : [])],
     goesOverToTcp: true,
     authoritative: /Flags: qr aa rd;/,
   },

@@ -2,8 +2,9 @@
 import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
-import { readFile, rm, writeFile } from 'node:fs/promises'
+import { readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import t, { type Test } from 'tap'
 import { type DaemonProcess, startDaemonProcess } from '../support/daemon.ts'
@@ -45,6 +46,18 @@ async function startCollector(t: Test, socket: string, file: string): Promise<Co
 async function read(file: string, ...options: string[]): Promise<string[]> {
   const { stdout } = await run('dnstap-read', [...options, file], { maxBuffer: 1 << 28 })
   return stdout.split(options.includes('-y') ? /^---$/m : '\n').filter((line) => line.trim() !== '')
+}
+
+/** Resolves when a file grows no more: a stop gives a collector half a second for what it has not been sent yet. */
+async function takenIn(file: string): Promise<void> {
+  let before = -1
+  await eventually(async () => {
+    const { size } = await stat(file)
+    if (size === before) return true
+    before = size
+    await delay(500)
+    return undefined
+  })
 }
 
 async function metric(daemon: DaemonProcess, name: string): Promise<number> {
@@ -119,6 +132,7 @@ t.test('100,000 queries are 100,000 frames, less those dropped', { skip }, async
   const lost = Number(/Queries lost:\s+(\d+)/.exec(stdout)?.[1])
   // A response that a busy machine lost on its way was told all the same.
   t.ok(written + dropped >= completed && written + dropped <= completed + lost, `${written} + ${dropped}`)
+  await takenIn(join(folder, 'out.tap'))
   await daemon.stop()
   const lines = await read(await collector.end())
   t.equal(lines.length, written)
