@@ -4,7 +4,7 @@ import { createServer as createHttpsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { DaemonProcess } from '../support/daemon.ts'
-import { patienceLeftMs } from '../support/patience.ts'
+import { patience, patienceLeftMs } from '../support/patience.ts'
 
 export const soa = { mname: 'ns1.example.test.', rname: 'hostmaster.example.test.' }
 
@@ -70,7 +70,7 @@ export async function startBackend(identity?: { key: Buffer; cert: Buffer }): Pr
     headers: {},
     renew: (next) => 'setSecureContext' in server && server.setSecureContext(next),
     asked: async () => {
-      await once(server, 'asked')
+      await once(server, 'asked', { signal: patience() })
     },
     [Symbol.asyncDispose]: async () => {
       server.closeAllConnections()

@@ -6,13 +6,12 @@ import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { type AddressInfo, connect, type Socket } from 'node:net'
-import { setImmediate as turn } from 'node:timers/promises'
 import t from 'tap'
 import { defaultStreamLimits } from '../../src/dataplane/listener/stream-limits.ts'
 import { type DaemonOptions, type DaemonProcess, startDaemonProcess } from '../support/daemon.ts'
 import { type Endpoint, query, readResponse, TcpClient, UdpClient } from '../support/dns-client.ts'
 import { missingPrograms } from '../support/program.ts'
-import { put, soa } from './fixture.ts'
+import { eventually, put, soa } from './fixture.ts'
 
 const wanted = 10_000
 const fromOneAddress = 600
@@ -65,7 +64,7 @@ class Crowd implements Disposable {
 
   /** Resolves when the server has ended so many of them. */
   async lost(count: number): Promise<void> {
-    while (this.#ended < count) await turn()
+    await eventually(async () => (this.#ended >= count ? true : undefined))
   }
 
   [Symbol.dispose](): void {
@@ -186,14 +185,14 @@ t.test(
       const { status } = (await (await daemon.request('/v1/pools/web/members/a')).json()) as MemberBody
       return status
     }
-    while ((await state()).state !== 'up') await turn()
+    await eventually(async () => ((await state()).state === 'up' ? true : undefined))
 
     using http = new Crowd(parseEndpoint(daemon.http))
     using dns = new Crowd(daemon.dns)
     await http.open(2 * files, () => '127.0.0.1')
     await dns.open(2 * files, (index) => `127.0.0.${10 + (index % addresses)}`)
     const before = probes
-    while (probes < before + 2) await turn()
+    await eventually(async () => (probes >= before + 2 ? true : undefined))
     t.match(await state(), { state: 'up' })
     t.equal((await fetch(`${daemon.http}/health`)).status, 200)
     using client = await TcpClient.open(daemon.dns, '127.0.1.1')

@@ -7,7 +7,7 @@ import t from 'tap'
 import { startDaemonProcess } from '../support/daemon.ts'
 import { startPostgres } from '../support/postgres.ts'
 import { ask, askUntil } from './ask.ts'
-import { put, soa } from './fixture.ts'
+import { eventually, put, soa } from './fixture.ts'
 
 t.test('a drain is served before a zone that is being read, and the zone follows', async (t) => {
   await using postgres = await startPostgres()
@@ -65,7 +65,7 @@ async function touchZone(sql: pg.Client, apex: string): Promise<number> {
 /** Until somebody waits for the table. */
 async function isHeld(sql: pg.Client): Promise<void> {
   const waiting = `select from pg_locks where relation = 'rrsets'::regclass and not granted`
-  while ((await sql.query(waiting)).rowCount === 0);
+  await eventually(async () => ((await sql.query(waiting)).rowCount === 0 ? undefined : true))
 }
 
 async function servedRevision(http: string): Promise<number> {

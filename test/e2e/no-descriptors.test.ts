@@ -5,7 +5,6 @@ import { execFile } from 'node:child_process'
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import { type AddressInfo, connect } from 'node:net'
-import { setImmediate as turn } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import t from 'tap'
 import { startDaemonProcess } from '../support/daemon.ts'
@@ -13,7 +12,7 @@ import { query, readResponse, TcpClient, UdpClient } from '../support/dns-client
 import { patience } from '../support/patience.ts'
 import { processOf } from '../support/processes.ts'
 import { missingPrograms } from '../support/program.ts'
-import { put, soa } from './fixture.ts'
+import { eventually, put, soa } from './fixture.ts'
 
 const run = promisify(execFile)
 /** Fewer than any process has open. */
@@ -45,7 +44,7 @@ t.test(
       const response = await daemon.request('/v1/pools/web/members/a')
       return ((await response.json()) as { status: { state: string } }).status.state === 'up'
     }
-    while (!(await up())) await turn()
+    await eventually(async () => ((await up()) ? true : undefined))
 
     const limit = async (descriptors: number) => {
       for (const pid of [processOf(daemon, 'control'), processOf(daemon, 'data')])

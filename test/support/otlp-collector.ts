@@ -2,6 +2,8 @@
 import { once } from 'node:events'
 import { createServer, type IncomingMessage } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { orAborted } from '../../src/controlplane/timing/clock.ts'
+import { patience } from './patience.ts'
 
 export interface SentSpan {
   readonly traceId: string
@@ -183,11 +185,11 @@ export class OtlpCollector implements AsyncDisposable {
 
   /** Resolves with what `find` finds in what has been sent, once it does. */
   async until<T>(find: (collector: this) => T | undefined): Promise<T> {
-    for (;;) {
+    for (const signal = patience(); ; ) {
       const { promise } = this.#come
       const found = find(this)
       if (found !== undefined) return found
-      await promise
+      await orAborted(promise, signal)
     }
   }
 

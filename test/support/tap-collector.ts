@@ -1,6 +1,8 @@
 /** A collector of dnstap that counts what it gets, and stands still when it is told to. */
 import { once } from 'node:events'
 import { type AddressInfo, createServer, type Socket } from 'node:net'
+import { orAborted } from '../../src/controlplane/timing/clock.ts'
+import { patience } from './patience.ts'
 
 /** ACCEPT of Frame Streams, for frames of dnstap. */
 function acceptFrame(): Buffer {
@@ -35,7 +37,8 @@ export class TapCollector implements AsyncDisposable {
 
   /** Resolves when more octets have come than these. */
   async moreThan(octets: number): Promise<void> {
-    while (this.octets <= octets) await this.#more.promise
+    const signal = patience()
+    while (this.octets <= octets) await orAborted(this.#more.promise, signal)
   }
 
   /** Reads no more, and keeps its connections: its peer finds no room any more. */

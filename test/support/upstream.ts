@@ -2,6 +2,7 @@
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
 import { type Answer, decode, encode } from 'dns-packet'
+import { patience } from './patience.ts'
 
 const rcodes = { noerror: 0, servfail: 2, nxdomain: 3, refused: 5 } as const
 
@@ -63,7 +64,7 @@ export async function startUpstream({ host = '127.0.0.1', port = 0 } = {}): Prom
     address: `${isV6 ? `[${host}]` : host}:${socket.address().port}`,
     says,
     questions,
-    asked: async (question) => void (await once(socket, `asked ${question}`)),
+    asked: async (question) => void (await once(socket, `asked ${question}`, { signal: patience() })),
     stop,
     [Symbol.asyncDispose]: stop,
   }
