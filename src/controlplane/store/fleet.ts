@@ -132,8 +132,10 @@ function seenNodes(tx: Tx, liveForMs: number) {
     .orderBy(asc(nodes.id))
 }
 
+/** Nor in times to come, as somebody may say by SQL: it would live for ever, and rollovers of keys be left to it. */
 const seenWithin = (interval: string) =>
-  sql<boolean>`${nodes.seenAt} > clock_timestamp() - ${interval}::interval`
+  sql<boolean>`(${nodes.seenAt} > clock_timestamp() - ${interval}::interval
+    and ${nodes.seenAt} < clock_timestamp() + ${keptFor}::interval)`
 
 /** What nodes have measured. Of what can't be read nothing counts, and it is told. */
 export async function readVerdicts(
@@ -228,7 +230,7 @@ function readable(
 
 /** Forgets nodes that are long gone, and reports that ran out long ago or whose member is no more. */
 export async function pruneFleet(tx: Tx): Promise<void> {
-  await tx.execute(sql`delete from nodes where seen_at < clock_timestamp() - ${keptFor}::interval`)
+  await tx.execute(sql`delete from nodes where not ${seenWithin(keptFor)}`)
   await tx.execute(sql`
     delete from reports r where until < clock_timestamp() - ${shownFor}::interval
       or not exists (select from members m where m.pool = r.pool and m.name = r.member)`)

@@ -131,6 +131,32 @@ export const fleetSuite: Suite = async (t, database) => {
     },
   )
 
+  await t.test(
+    'a node that was seen in times to come, as somebody says by SQL, is waited for by nobody',
+    async (t) => {
+      for (const id of ['f', 'g']) {
+        await database.record((tx) => beat(tx, node(id)))
+        await database.record((tx) =>
+          tx.execute(
+            sql`update nodes set seen_at = ${id === 'f' ? 'infinity' : '2999-01-01'} where id = ${id}`,
+          ),
+        )
+      }
+      const others = async () => [
+        ...(await database.read((tx) => listSigningNodes(tx))),
+        ...(await database.read((tx) => lookAround(tx, 'x', 10_000))).nodes,
+      ]
+      t.notOk((await others()).some(({ id }) => id === 'f' || id === 'g'))
+      await put(database, (write) => forgetNode(write, 'f', 60_000))
+      await database.record((tx) => pruneFleet(tx))
+      await refused(
+        t,
+        'not-found',
+        put(database, (write) => forgetNode(write, 'g', 60_000)),
+      )
+    },
+  )
+
   await t.test('a report is read once it is stored, and an older one never replaces it', async (t) => {
     const report = (changes: Partial<MemberReport> = {}): MemberReport => ({
       pool: 'web',
