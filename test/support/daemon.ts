@@ -31,7 +31,7 @@ export const node = join(repository, 'node_modules/.bin/node')
  * The embedded database in code that is made quickly and runs slowly. V8 would spend a second of CPU of each start on better code for
  * it, which pays after minutes.
  */
-const quickStart = ['--liftoff-only']
+const quickStart: string[] = []
 
 const demoLockPort = 8084
 /** A stop takes ten seconds at the most; this is for a busy machine. */

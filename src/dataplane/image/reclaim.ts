@@ -17,6 +17,7 @@ export const reclaimOctets = 256 * 1024 * 1024
 setFlagsFromString('--expose-gc')
 /** Collects garbage, all of it, at once. */
 export const collectGarbage = runInNewContext('gc') as (options?: object) => void
+setFlagsFromString('--no-expose-gc')
 
 /** The same, and gives back to the system what the heap has grown by; it takes several times as long. */
 export const giveBackMemory = () => collectGarbage({ type: 'major', flavor: 'last-resort' })

@@ -6,8 +6,7 @@ import { readdir, readFile } from 'node:fs/promises'
 import { dirname, extname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import swagger from '@fastify/swagger'
-import swaggerUi from '@fastify/swagger-ui'
-import type { FastifyInstance } from 'fastify'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import Type from 'typebox'
 import { stringify } from 'yaml'
 import type { System } from '../context.ts'
@@ -15,6 +14,22 @@ import { pathOf } from '../errors.ts'
 import { json, problems } from '../schemas.ts'
 import { info, securitySchemes, servers, tags } from './about.ts'
 import { withComponents } from './components.ts'
+
+/**
+ * What the page may load: its own parts, and fonts and images that it names. Not `upgrade-insecure-requests`: by plain HTTP, which this server
+ * speaks, its own scripts would be asked for by HTTPS and never come.
+ */
+const pagePolicy = [
+  "default-src 'self'",
+  "base-uri 'self'",
+  "font-src 'self' https: data:",
+  "frame-ancestors 'self'",
+  "img-src 'self' data: validator.swagger.io",
+  "object-src 'none'",
+  "script-src 'self'",
+  "script-src-attr 'none'",
+  "style-src 'self' https:",
+].join('; ')
 
 const jsonType = 'application/json; charset=utf-8'
 
@@ -58,19 +73,18 @@ export async function serveOpenapi(app: FastifyInstance, context: System): Promi
     docs.addHook('onRoute', (route) => {
       route.config = { ...route.config, access: 'open' }
     })
-    // Goes before the routes of the page, which make or read theirs each time.
+    docs.addHook('onSend', async (_request, reply) => {
+      reply.header('content-security-policy', pagePolicy)
+    })
+    // Goes before the routes of the page, which has a document and files of its own, and reads them each time.
     docs.addHook('onRequest', async (request, reply) => {
       const asked = documents.get(pathOf(request.url))
       if (asked === undefined) return
       reply.header('cache-control', 'no-cache')
       return reply.type(asked.type).send(await asked.read())
     })
-    await docs.register(swaggerUi, {
-      routePrefix: '/docs',
-      staticCSP: true,
-      // By plain HTTP, which this server speaks, the page's own scripts would be asked for by HTTPS and never come.
-      transformStaticCSP: (policy) => policy.replace(/\s*upgrade-insecure-requests;?/, ''),
-    })
+    const hidden = { schema: { hide: true } }
+    for (const path of ['/docs', '/docs/*']) docs.get(path, hidden, sendPage)
   })
   const schema = {
     tags: ['state'],
@@ -81,6 +95,41 @@ export async function serveOpenapi(app: FastifyInstance, context: System): Promi
   app.get('/openapi.json', { schema, config: { access: 'open' } }, async (_request, reply) =>
     reply.type(jsonType).send(await document.read()),
   )
+}
+
+/** What is passed on of the page's own headers. */
+const pageHeaders = ['content-type', 'location']
+
+async function sendPage(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+  const { statusCode, headers, rawPayload } = await (await page()).inject(request.url)
+  if (statusCode === 404) {
+    reply.callNotFound()
+    return reply
+  }
+  for (const name of pageHeaders) if (headers[name] !== undefined) reply.header(name, headers[name])
+  return reply.code(statusCode).send(rawPayload.length === 0 ? undefined : rawPayload)
+}
+
+let madePage: Promise<FastifyInstance> | undefined
+
+/** What serves it loads a hundred files, and few servers are ever asked for it: so it is made for whoever asks first. */
+function page(): Promise<FastifyInstance> {
+  madePage ??= makePage()
+  madePage.catch(() => {
+    madePage = undefined
+  })
+  return madePage
+}
+
+async function makePage(): Promise<FastifyInstance> {
+  const [{ fastify }, { default: swaggerUi }] = await Promise.all([
+    import('fastify'),
+    import('@fastify/swagger-ui'),
+  ])
+  const app = fastify()
+  await app.register(swagger)
+  await app.register(swaggerUi, { routePrefix: '/docs' })
+  return app
 }
 
 function shared(type: string, make: () => Promise<string | Buffer>): SharedDocument {

@@ -288,4 +288,8 @@ t.test('metrics may ask for a token, and the documentation loads by plain HTTP',
   for (const [, part] of parts) {
     t.equal((await fetch(new URL(part!, `${origin}/docs/`))).status, 200, part!)
   }
+  const moved = await fetch(`${origin}/docs/static/index.html`, { redirect: 'manual' })
+  t.same([moved.status, moved.headers.get('location')], [302, '/docs/'])
+  const nothing = await fetch(`${origin}/docs/static/../nothing`)
+  t.match(await nothing.json(), { status: 404, type: 'urn:pooldns:problem:not-found' })
 })
