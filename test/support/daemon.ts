@@ -27,12 +27,6 @@ const compiled = join(repository, 'node_modules/.cache/pooldns/compiled')
 /** Node 24 of the dev dependency, whatever runs the tests. */
 export const node = join(repository, 'node_modules/.bin/node')
 
-/**
- * The embedded database in code that is made quickly and runs slowly. V8 would spend a second of CPU of each start on better code for
- * it, which pays after minutes.
- */
-const quickStart: string[] = []
-
 const demoLockPort = 8084
 /** A stop takes ten seconds at the most; this is for a busy machine. */
 const stopTimeoutMs = 120_000
@@ -140,7 +134,6 @@ export async function spawnDaemon(options: DaemonOptions = {}): Promise<DaemonCh
   const [command, ...args] = [
     ...(options.through ?? []),
     node,
-    ...(options.env?.DATABASE_URL === undefined ? quickStart : []),
     ...(options.nodeArgs ?? []),
     options.entry ?? main,
     'serve',
