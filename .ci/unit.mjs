@@ -63,7 +63,7 @@ const passed = await runFiles(batches, {
     POOLDNS_TEST_PROGRAM: `${cwd}dist/src/main.js`,
     ...(isCovered.has(file) ? { NODE_V8_COVERAGE: coverage } : { NODE_COMPILE_CACHE: `${cache}compiled` }),
   }),
-  jobs: (dataPlaneOnly ? 2 : 4) * availableParallelism(),
+  jobs: (dataPlaneOnly ? 2 : 3) * availableParallelism(),
   timeoutSeconds,
 })
 // Told in any case, also when a test failed.
