@@ -24,6 +24,8 @@ import type { MatchAnswer, MatchMessage } from './pattern-thread.ts'
 
 /** Wall-clock time of one text, which on a busy machine is several times the thread's own. */
 const matchLimitMs = 5_000
+/** It is counted in these: one in which this process was stopped, and its threads with it, counts once, however long it was. */
+const limitTurnMs = 500
 const slowMs = 10
 const quickRuns = 32
 /** Between two starts that fail: what is out of descriptors would try at each text. */
@@ -141,7 +143,13 @@ class MatchLane {
     if (limited === null) return
     // One more turn: an answer that came in time is not late because we were.
     const isLate = () => this.#current === limited && this.#replace()
-    this.#limit = setTimeout(() => setImmediate(isLate), matchLimitMs)
+    const wait = (leftMs: number) => {
+      this.#limit = setTimeout(() => {
+        if (leftMs > limitTurnMs) wait(leftMs - limitTurnMs)
+        else setImmediate(isLate)
+      }, limitTurnMs)
+    }
+    wait(matchLimitMs)
   }
 
   #start(): Worker {

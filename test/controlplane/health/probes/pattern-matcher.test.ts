@@ -1,4 +1,6 @@
 /** Patterns that are dear, and who has to wait for them. */
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { Worker } from 'node:worker_threads'
 import t, { type Test } from 'tap'
 import { PatternMatcher } from '../../../../src/controlplane/health/probes/pattern-matcher.ts'
@@ -122,6 +124,18 @@ t.test('a thread that hangs or dies is replaced', async (t) => {
   t.same(await matcher.match(['a', 'c'], hostile, never), [true, false])
   t.equal(await matcher.match(['('], hostile, never), null, 'no pattern')
   t.same(await matcher.match(['a', 'c'], hostile, never), [true, false])
+})
+
+t.test('that the whole process was stopped makes no text dear', async (t) => {
+  const matcher = new PatternMatcher()
+  // From here on the thread is there.
+  t.same(await matcher.match(['a'], some, never), [true])
+  const matched = matcher.match([dear('kl')], some, never)
+  // For longer than a text may take, by somebody who is not stopped with it.
+  const { pid } = process
+  const other = spawn('sh', ['-c', `kill -STOP ${pid}; sleep 5.5; kill -CONT ${pid}`], { stdio: 'inherit' })
+  await once(other, 'exit')
+  t.same(await matched, [false])
 })
 
 t.test('a deadline in the middle of it is told as one', async (t) => {
