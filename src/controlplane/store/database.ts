@@ -35,7 +35,7 @@ import {
 import { lockedRevision, lockForWrite, lockRevision, throwIfEmptied } from './revision.ts'
 import { RowHints } from './row-hints.ts'
 import { readSchema, SchemaVersion } from './schema-version.ts'
-import { type Commit, Session } from './session.ts'
+import { type Commit, Session, type SessionOptions } from './session.ts'
 import { followSignals } from './signals.ts'
 import { Standing } from './standing.ts'
 import { countAll, tidyingStatements } from './tidy.ts'
@@ -49,6 +49,9 @@ export type { Author, ChangeKind, Tx, Write } from './transaction.ts'
 
 /** Dead connections in the pool show at once; what takes longer is a server that is silent, not worth another wait. */
 const staleWithinMs = 1_000
+
+/** A migration that is given up is begun again, and waits for what is left of it in the server. */
+const migrationSilences = 3
 
 const defaultAuditRetentionMs = 90 * 86_400_000
 
@@ -290,7 +293,7 @@ export class Database implements AsyncDisposable {
     if (this.kind === 'postgres') return
     await this.read(countAll)
     for (const statement of await this.read(tidyingStatements))
-      await this.#outside(longTimeoutMs, (session) => session.query(statement))
+      await this.#outside({ timeoutMs: longTimeoutMs }, (session) => session.query(statement))
   }
 
   #unit(tx: Tx, by: string | Author, lock: PromiseLike<unknown>): Write {
@@ -365,7 +368,8 @@ export class Database implements AsyncDisposable {
   }
 
   async #migrate(): Promise<void> {
-    await this.#outside(migrationTimeoutMs, async (session) => {
+    const patience = { timeoutMs: migrationTimeoutMs, silences: migrationSilences }
+    await this.#outside(patience, async (session) => {
       await migrate(session, this.#options.onMigrating)
       this.#bare = false
       this.#notifies = await takesNotify(session)
@@ -373,9 +377,12 @@ export class Database implements AsyncDisposable {
   }
 
   /** With a connection, and no transaction of ours around it. */
-  async #outside<T>(timeoutMs: number, work: (session: Session) => Promise<T>): Promise<T> {
+  async #outside<T>(
+    patience: Pick<SessionOptions, 'timeoutMs' | 'silences'>,
+    work: (session: Session) => Promise<T>,
+  ): Promise<T> {
     const loan = await this.#borrow()
-    const session = this.#session(loan, false, timeoutMs)
+    const session = this.#session(loan, { pipelined: false, ...patience })
     try {
       return await work(session)
     } catch (error) {
@@ -386,8 +393,8 @@ export class Database implements AsyncDisposable {
     }
   }
 
-  #session(loan: Loan, pipelined: boolean, timeoutMs: number | undefined): Session {
-    return new Session(loan, { pipelined, timeoutMs, connections: this.#connections })
+  #session(loan: Loan, options: Omit<SessionOptions, 'connections'>): Session {
+    return new Session(loan, { ...options, connections: this.#connections })
   }
 
   /** Nothing is lost with a transaction that only read, so nobody waits for its end. */
@@ -417,7 +424,7 @@ export class Database implements AsyncDisposable {
       if (this.#bare) await this.#migrate()
       for (;;) {
         const loan = await this.#borrow()
-        const session = this.#session(loan, this.kind === 'postgres', timeoutMs)
+        const session = this.#session(loan, { pipelined: this.kind === 'postgres', timeoutMs })
         const begun = (isWhole ? session.whole(begin) : session.query(begin)).then((results) => {
           this.#schema.see(results)
           if (this.#schema.older) this.#bare = true

@@ -20,6 +20,11 @@ export interface SessionOptions {
   /** How long a single statement may take, where that is longer than the connection's own limit. */
   readonly timeoutMs?: number | undefined
   readonly connections: Pick<Connections, 'silentAfterMs' | 'hurried'>
+  /**
+   * How often in a row the server must have been found silent before its answer is waited for no more; once when left out. More for work
+   * that would begin anew, and would find the lock taken by what it had left behind: a busy server may answer nobody for a second.
+   */
+  readonly silences?: number
 }
 
 /** Commits; throws when the transaction was rolled back instead. */
@@ -36,6 +41,8 @@ export class Session {
   /** Statements without an answer. */
   #open = 0
   #silence: NodeJS.Timeout | undefined
+  /** How often in a row nobody was there. */
+  #silences = 0
   readonly #hurry = () => this.#listen()
   #tx: Tx | undefined
 
@@ -122,19 +129,22 @@ export class Session {
 
   #heard(): void {
     this.#open--
+    this.#silences = 0
     this.#listen()
   }
 
   /** Waits anew for an answer, as long as there is one to come. */
   #listen(): void {
     clearTimeout(this.#silence)
-    const { silentAfterMs } = this.#options.connections
+    const { connections, silences = 1 } = this.#options
+    const { silentAfterMs, hurried } = connections
     if (this.#open === 0 || silentAfterMs === null) return
     const silence: NodeJS.Timeout = setTimeout(async () => {
       const alive = await this.#loan.isAlive()
       // Something was heard meanwhile.
       if (this.#silence !== silence) return
-      if (alive) this.#listen()
+      this.#silences = alive ? 0 : this.#silences + 1
+      if (alive || (this.#silences < silences && !hurried.aborted)) this.#listen()
       else this.#cut(`timeout exceeded: no answer for ${silentAfterMs / 1000} s`)
     }, silentAfterMs)
     this.#silence = silence
