@@ -53,11 +53,12 @@ async function tellOfService(write: Write, word: ServiceWord): Promise<string | 
   const { tx } = write
   const { service, override, at, born } = word
   const scope = { ...noBirths, services: new Set([service]) }
+  // Also of one that is another one by now: over that, too, lies the word.
+  write.change('service', service)
   const reason =
     born === null ? null : goneSince(await readBirths(tx, scope), birthKeys.service(service), born)
   if (reason !== null) return `service ${service} ${reason}`
   const current = await getServiceOverride(tx, service)
-  write.change('service', service)
   const later = await laterThan(tx, at, current, 'service-override', service)
   if (later !== null) return later
   if (override !== null) {

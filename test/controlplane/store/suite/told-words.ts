@@ -98,6 +98,11 @@ export const toldWordsSuite: Suite = async (t, database) => {
     const gone = { service: 'gone.told.test', at: time(1), actor: 'ann', born: null, override: null }
     t.match(await tell(gone), /gone\.told\.test does not exist/)
     t.match(await tell({ ...gone, born: 3 }), /service gone\.told\.test has been deleted meanwhile/)
+    const before = await database.read(currentRevision)
+    const other = { ...gone, service: 'www.told.test', born: -1 }
+    t.match(await tell(other), /service www\.told\.test is another one by now/)
+    const read = await database.read((tx) => changesSince(tx, before, 10))
+    t.match(read?.changes, [{ kind: 'service', key: 'www.told.test' }], 'nodes read it without the word')
   })
 
   await t.test('of services', async (t) => {
