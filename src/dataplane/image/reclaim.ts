@@ -13,12 +13,23 @@ import { runInNewContext } from 'node:vm'
 /** What the images that a thread has let go of may hold before it collects. */
 export const reclaimOctets = 256 * 1024 * 1024
 
-// The function is there in contexts that are made while the flag is set. It is not left set: code that was compiled under other flags, Node's
-// own too, is compiled anew in each thread that starts, in 37 ms of CPU.
-setFlagsFromString('--expose-gc')
+/**
+ * The function is there in contexts that are made while the flag is set. It is not left set: code that was compiled under other flags, Node's
+ * own too, is compiled anew in each thread that starts, in 37 ms of CPU. Flags are those of the process, so another thread may take it away
+ * in between.
+ */
+function findCollector(): (options?: object) => void {
+  let found: unknown
+  do {
+    setFlagsFromString('--expose-gc')
+    found = runInNewContext('globalThis.gc')
+  } while (found === undefined)
+  setFlagsFromString('--no-expose-gc')
+  return found as (options?: object) => void
+}
+
 /** Collects garbage, all of it, at once. */
-export const collectGarbage = runInNewContext('gc') as (options?: object) => void
-setFlagsFromString('--no-expose-gc')
+export const collectGarbage = findCollector()
 
 /** The same, and gives back to the system what the heap has grown by; it takes several times as long. */
 export const giveBackMemory = () => collectGarbage({ type: 'major', flavor: 'last-resort' })
