@@ -166,7 +166,7 @@ t.test('operators see and steer what is served while PostgreSQL is away', async 
       const settled = items.length > 0 && items.every(({ status }) => status.pending === undefined)
       const all = item?.service === undefined && ofService?.service !== undefined && more.length === 0
       // Each server tells its own, at any time.
-      return revision === null && settled && all && item.reason === 'later' ? item : undefined
+      return revision === null && settled && all && item?.reason === 'later' ? item : undefined
     })
     t.match(told, { state: 'up' }, 'the later one of two')
     await askUntil(daemon.dns, www, both)

@@ -119,6 +119,17 @@ export class HandedOut {
     }
   }
 
+  /** Says that an offer failed, so that nobody will acknowledge it. Some worker may have answered by it all the same. */
+  withdraw(offer: Offer): void {
+    if (!this.#offers.delete(offer)) return
+    const nowMs = this.#now().getTime()
+    for (const plan of offer.values()) {
+      for (const [known, ttlSeconds] of plan)
+        known.safeAtMs = Math.max(known.safeAtMs, nowMs + ttlSeconds * 1000)
+      count(plan, -1)
+    }
+  }
+
   state(pool: string, member: string): HandedOutState {
     const each = this.#known.get(formatMemberKey({ pool, member })) ?? []
     if (each.some(({ plans }) => plans > 0)) {

@@ -123,6 +123,11 @@ export class Planner implements Disposable {
     this.#options.answers.retain(service, () => false)
   }
 
+  /** Says that the plan of a service did not reach the workers: the next one is handed over, whether or not it is the same. */
+  unserved(service: string): void {
+    this.#images.delete(service)
+  }
+
   begin(): Planning {
     const { pools } = this.catalog
     const { locations } = this.#options

@@ -76,6 +76,8 @@ export interface PublisherOptions {
   readonly onServed: () => void
   /** Left out: a turn of planning takes some milliseconds, so that on a busy machine what a step plans may be several generations. */
   readonly takeTurn?: TakeTurn
+  /** How long plans are left alone that did not reach the workers; a second when left out. */
+  readonly againMs?: number
   /** More of the configuration is served than before. */
   readonly onProgress?: () => void
   /**
@@ -84,6 +86,9 @@ export interface PublisherOptions {
    */
   readonly onError: (what: string, error: unknown) => void
 }
+
+/** Between two attempts at plans that did not reach the workers. */
+const defaultAgainMs = 1_000
 
 /** What a turn does beside its plans. */
 interface Also {
@@ -357,9 +362,23 @@ export class Publisher {
       handOver = { offer, served, noted }
       this.#handOver = handOver
     }
-    for (const [service, members] of this.#made) handedOut.offer(handOver.offer, service, members)
+    const { offer, noted } = handOver
+    const made = [...this.#made.keys()]
+    for (const [service, members] of this.#made) handedOut.offer(offer, service, members)
     this.#made.clear()
-    return handOver.noted
+    if (made.length > 0)
+      served.catch(() => {
+        handedOut.withdraw(offer)
+        this.#planAgain(made)
+      })
+    return noted
+  }
+
+  /** Plans services anew after a while whose plans did not reach the workers: nothing else may change for long. */
+  #planAgain(services: readonly string[]): void {
+    const { planner, againMs = defaultAgainMs } = this.#options
+    for (const service of services) planner.unserved(service)
+    setTimeout(() => void this.#turns.plan(services), againMs).unref()
   }
 
   /** What the workers have to be told of zones. */

@@ -54,11 +54,12 @@ function catalogOf(revision: number, overrides: Override[], changes: Partial<Cat
 function setUp() {
   const clock = { ms: start }
   const now = () => new Date(clock.ms)
-  const updates: { update: ServingUpdate; acknowledge: () => void }[] = []
+  const updates: { update: ServingUpdate; acknowledge: () => void; fail: (error: Error) => void }[] = []
+  const errors: string[] = []
   let arrived = () => {}
   const pump = new ImagePump((update) => {
-    const { promise, resolve } = Promise.withResolvers<void>()
-    updates.push({ update, acknowledge: resolve })
+    const { promise, resolve, reject } = Promise.withResolvers<void>()
+    updates.push({ update, acknowledge: resolve, fail: reject })
     arrived()
     return promise
   })
@@ -94,7 +95,8 @@ function setUp() {
     onPools: (changes) => changed.push(...changes.map(({ pool, from, to }) => `${pool} ${from}>${to}`)),
     onServed: () => noted++,
     takeTurn: takeWhole,
-    onError: (what) => t.fail(what),
+    onError: (what) => errors.push(what),
+    againMs: 5,
   })
   /** The update with this number, from 0, once the workers are handed it. */
   const update = async (number: number) => {
@@ -107,7 +109,7 @@ function setUp() {
     const { answered, safeAt } = handedOut.state(poolName, name)
     return answered ? 'answered' : safeAt === null ? null : (safeAt.getTime() - start) / 1000
   }
-  return { clock, measured, publisher, state, step, update, changed, noted: () => noted }
+  return { clock, measured, publisher, state, step, update, changed, errors, noted: () => noted }
 }
 
 t.test('who is answered, by what the workers have acknowledged', async (t) => {
@@ -168,6 +170,41 @@ t.test('an override that ends is none for the next plan', async (t) => {
   ;(await update(2)).acknowledge()
   await ended
   t.equal(state('api', 'fra-1'), 'answered')
+})
+
+t.test('a plan that did not reach the workers is handed over again', async (t) => {
+  // What is planned again keeps no process alive.
+  const alive = setInterval(() => undefined, 1000)
+  t.teardown(() => clearInterval(alive))
+  const { clock, errors, publisher, state, step, update } = setUp()
+  const first = step(catalogOf(1, []))
+  const { update: wanted, acknowledge } = await update(0)
+  acknowledge()
+  await first
+  const drained = catalogOf(2, [drain('api', 'fra-1')])
+  const second = step(drained, ['api'], [])
+  const lost = await update(1)
+  t.equal(lost.update.plans?.length, 1)
+  lost.fail(new Error('no memory'))
+  await t.rejects(second, { message: 'no memory' })
+  t.same(errors, ['a change did not reach the DNS workers'])
+  t.equal(state('api', 'fra-1'), 'answered', 'by the plan that is served')
+  const again = await update(2)
+  t.same(again.update.plans, lost.update.plans)
+  again.acknowledge()
+  await publisher.settled(patience())
+  t.equal(state('api', 'fra-1'), 60, 'safe when caches have forgotten it')
+  // What it is to be next may be what it was before all that.
+  clock.ms += 1000
+  const third = step(catalogOf(3, []), ['api'], [])
+  const back = await update(3)
+  const ofApi = lost.update.plans![0]![0]
+  t.same(
+    back.update.plans,
+    wanted.plans!.filter(([slot]) => slot === ofApi),
+  )
+  back.acknowledge()
+  await third
 })
 
 t.test('changes that the workers never saw count for nothing', async (t) => {
