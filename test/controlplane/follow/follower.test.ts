@@ -509,8 +509,8 @@ async function setUpSoon(t: Test) {
   const edit = (statement: string) => database.record((tx) => tx.execute(sql.raw(statement)))
   /** Leaves a change, so that nodes read what it is of at once. */
   const change = async (kind: string, key: string, statement: string) => {
-    await edit(statement)
-    await edit(`with bumped as (update config_revision set revision = revision + 1 returning revision)
+    // In one transaction, as every change is: what was broken is read with its revision and not before.
+    await edit(`${statement}; with bumped as (update config_revision set revision = revision + 1 returning revision)
       insert into changes (revision, kind, key, stamp) select revision, '${kind}', '${key}', 'by hand' from bumped`)
   }
   const until = async (is: () => boolean) => {
@@ -528,7 +528,7 @@ t.test(
   async (t) => {
     const { ask, change, edit, follower, publisher, served, told, until, write } = await setUpSoon(t)
     await served(await write((unit) => putOverride(unit, drain('web', 'm1'))))
-    for (const [kind, key, statement] of [
+    const changes = [
       [
         'zone',
         'large.test',
@@ -537,10 +537,10 @@ t.test(
       ['zone', 'small.test', `update zones set serial = -1 where apex = 'small.test'`],
       ['pool', 'web', `update members set weight = -1 where name = 'm2'`],
       ['override', 'web/m1', `update overrides set state = 'evil'`],
-    ] as const)
-      await change(kind, key, statement)
-    await until(() => follower.badRows.length === 4)
-    const { revision } = publisher
+    ] as const
+    const revision = publisher.revision + changes.length
+    for (const [kind, key, statement] of changes) await change(kind, key, statement)
+    await until(() => follower.badRows.length === 4 && publisher.revision === revision)
     t.same(ask('a.large.test'), ['192.0.2.7'], 'the last good stays')
     await edit(`update rrsets set data = '{192.0.2.60}' where zone = 'large.test' and owner = 'a'`)
     await until(() => ask('a.large.test')[0] === '192.0.2.60')
@@ -553,7 +553,7 @@ t.test(
     await edit(`update overrides set state = 'drain'`)
     await until(() => follower.badRows.length === 0)
     await until(() => ask('www.small.test').length === 1)
-    t.same([told.length, publisher.revision], [4, revision], 'each was told once')
+    t.same([told.length, publisher.revision], [4, revision], 'each was told once', { told })
   },
 )
 
