@@ -18,6 +18,7 @@
  */
 import { isEmpty, type ServingChanges } from '../../dataplane/image/serving-set.ts'
 import type { Catalog, Mark } from '../catalog/catalog.ts'
+import { isUnavailable } from '../model/errors.ts'
 import type { Selections } from '../steering/selection.ts'
 import { orAborted } from '../timing/clock.ts'
 import { inTurns } from '../timing/in-turns.ts'
@@ -367,7 +368,9 @@ export class Publisher {
     for (const [service, members] of this.#made) handedOut.offer(offer, service, members)
     this.#made.clear()
     if (made.length > 0)
-      served.catch(() => {
+      served.catch((error: unknown) => {
+        // This server stops: what was handed over last is for the next one.
+        if (isUnavailable(error)) return
         handedOut.withdraw(offer)
         this.#planAgain(made)
       })

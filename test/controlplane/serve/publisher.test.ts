@@ -1,6 +1,7 @@
 /** What the publisher takes note of beside the images: who is answered, and until when clients may have who was. */
 import t from 'tap'
 import { Catalog } from '../../../src/controlplane/catalog/catalog.ts'
+import { ControlError } from '../../../src/controlplane/model/errors.ts'
 import { formatMemberKey } from '../../../src/controlplane/model/member-key.ts'
 import type { HealthState } from '../../../src/controlplane/model/observation.ts'
 import type { Override } from '../../../src/controlplane/model/override.ts'
@@ -109,7 +110,18 @@ function setUp() {
     const { answered, safeAt } = handedOut.state(poolName, name)
     return answered ? 'answered' : safeAt === null ? null : (safeAt.getTime() - start) / 1000
   }
-  return { clock, measured, publisher, state, step, update, changed, errors, noted: () => noted }
+  return {
+    clock,
+    measured,
+    publisher,
+    state,
+    step,
+    update,
+    changed,
+    errors,
+    noted: () => noted,
+    handedOver: () => updates.length,
+  }
 }
 
 t.test('who is answered, by what the workers have acknowledged', async (t) => {
@@ -205,6 +217,21 @@ t.test('a plan that did not reach the workers is handed over again', async (t) =
   )
   back.acknowledge()
   await third
+})
+
+t.test('but not by a server that stops', async (t) => {
+  const { publisher, state, step, update, handedOver } = setUp()
+  const first = step(catalogOf(1, [drain('api', 'fra-1')]))
+  const { acknowledge } = await update(0)
+  acknowledge()
+  await first
+  const second = step(catalogOf(2, []), ['api'], [])
+  const last = await update(1)
+  last.fail(new ControlError('unavailable', 'the server stops'))
+  await t.rejects(second, { message: 'the server stops' })
+  await publisher.refresh(['api'])
+  t.equal(handedOver(), 2)
+  t.equal(state('api', 'fra-1'), 'answered', 'as the next start may')
 })
 
 t.test('changes that the workers never saw count for nothing', async (t) => {
